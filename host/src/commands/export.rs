@@ -1,0 +1,258 @@
+//! `lastlayer export`: a pretrained network becomes a backbone.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::Args;
+use lastlayer_shared::{backbone::EMBEDDING, file, preprocess::Preprocess};
+
+use crate::{
+    graph::{
+        self, GraphError, compare,
+        cost::{self, NetworkCost},
+        cut,
+        metadata::Metadata,
+        mobilenet_v2::{self, Normalisation},
+        onnx::{self, ModelProto},
+    },
+    pretrained::{
+        cache::{Cache, MAX_FILE},
+        fetch::Fetcher,
+        recipe::{self, Architecture},
+        state_dict::{self, WeightsError},
+    },
+    ui,
+};
+
+/// Differences up to this come from the order of additions; more means a wrong network.
+const AGREES: f32 = 1e-3;
+
+/// Turn a pretrained network into a backbone: an ONNX file without its classifier
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    lastlayer export mobilenet-v2 --output backbone.onnx\n  \
+    lastlayer export mobilenet-v2 --input-size 128 --output small.onnx\n  \
+    lastlayer export my-classifier.onnx --preprocess imagenet --output backbone.onnx")]
+pub struct Export {
+    /// A recipe (such as mobilenet-v2), or a .onnx, .pt, .pth or .safetensors file
+    source: String,
+    /// The ONNX file to write
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Side of the square network input in pixels; by default the recipe's or the network's own
+    #[arg(long, value_parser = clap::value_parser!(u32).range(32..=1024))]
+    input_size: Option<u32>,
+    /// A folder with further recipes
+    #[arg(long)]
+    recipes: Option<PathBuf>,
+    /// How a file's network wants its pictures: imagenet, symmetric, unit, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    preprocess: Option<String>,
+}
+
+/// What was found out about the source before anything is built.
+struct Source {
+    bytes: Vec<u8>,
+    /// Where weights beside the file are.
+    folder: PathBuf,
+    preprocess: Preprocess,
+    input_size: Option<u32>,
+    provenance: BTreeMap<String, String>,
+}
+
+/// A source network with its embedding inside, and the backbone made of it.
+struct Built {
+    whole: ModelProto,
+    backbone: ModelProto,
+    before: NetworkCost,
+    removed: Vec<(String, String)>,
+    input_size: u32,
+}
+
+impl Export {
+    pub fn run(self) -> anyhow::Result<()> {
+        let source = self.source()?;
+        let built = build(&source)?;
+        let mut preprocess = source.preprocess.clone();
+        preprocess.input_size = built.input_size;
+        preprocess.check()?;
+        let metadata = Metadata {
+            preprocess: preprocess.clone(),
+            provenance: source.provenance.clone(),
+        };
+        let mut backbone = built.backbone;
+        metadata.write(&mut backbone)?;
+        let bytes = onnx::encode(&backbone);
+        let written = onnx::decode(&bytes)?;
+        let width = graph::embedding_width(&written)?;
+        let apart = compare::largest_difference(&built.whole, EMBEDDING, &written, &preprocess)?;
+        if apart > AGREES {
+            return Err(GraphError::Disagrees(apart).into());
+        }
+        let mut after = cost::of(&written, EMBEDDING)?;
+        after.file_bytes = bytes.len() as u64;
+        file::write(&self.output, &bytes)?;
+        print_table(&built.before, &after);
+        match built.removed.as_slice() {
+            [] => println!("cut: nothing, the weights end at the embedding"),
+            removed => {
+                let names: Vec<&str> = removed.iter().map(|(op, _)| op.as_str()).collect();
+                println!("cut: {}", names.join(", "));
+            }
+        }
+        println!(
+            "input: 1 x 3 x {size} x {size}   embedding: {width} numbers",
+            size = built.input_size
+        );
+        println!("largest difference from the source over embeddings: {apart:.1e}");
+        println!("wrote {}", self.output.display());
+        Ok(())
+    }
+
+    fn source(&self) -> anyhow::Result<Source> {
+        let mut recipes = recipe::all(self.recipes.as_deref())?;
+        if let Some(recipe) = recipes.remove(&self.source) {
+            let drawn = ui::FetchBar::default();
+            let watcher = |progress: crate::pretrained::fetch::Progress<'_>| drawn.draw(progress);
+            let mut fetcher = Fetcher::new(Cache::of_user()?, &watcher);
+            let (bytes, sha256) = fetcher.fetch(&recipe.source)?;
+            if recipe.architecture == Architecture::Onnx {
+                onnx::decode(&bytes)?;
+            }
+            return Ok(Source {
+                bytes,
+                folder: PathBuf::from("."),
+                preprocess: match &self.preprocess {
+                    Some(text) => preprocessing(text)?,
+                    None => recipe.preprocess.clone(),
+                },
+                input_size: self.input_size.or(Some(recipe.preprocess.input_size)),
+                provenance: provenance([
+                    ("recipe", recipe.name),
+                    ("source", recipe.description),
+                    ("license", recipe.license),
+                    ("source_sha256", sha256),
+                ]),
+            });
+        }
+        let path = Path::new(&self.source);
+        if !path.is_file() {
+            return Err(recipe::RecipeError::NoSuch {
+                name: self.source.clone(),
+                known: recipes.into_keys().chain(["mobilenet-v2".into()]).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+            }
+            .into());
+        }
+        let bytes = file::read(path, MAX_FILE)?;
+        let preprocess = match &self.preprocess {
+            Some(text) => preprocessing(text)?,
+            None => {
+                ui::warn(
+                    "how this network wants its pictures is not known; taking ImageNet's mean and \
+                     deviation (say it with --preprocess)",
+                );
+                preprocessing("imagenet")?
+            }
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Source {
+            folder: path.parent().unwrap_or(Path::new(".")).into(),
+            preprocess,
+            input_size: self.input_size,
+            provenance: provenance([
+                ("source", name),
+                ("source_sha256", file::sha256(&bytes)),
+                ("license", "not stated".into()),
+            ]),
+            bytes,
+        })
+    }
+}
+
+fn provenance<const N: usize>(entries: [(&str, String); N]) -> BTreeMap<String, String> {
+    entries.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// A name, or a TOML file with the fields of a recipe's `[preprocess]`.
+fn preprocessing(text: &str) -> anyhow::Result<Preprocess> {
+    if let Some(named) = Preprocess::named(text, 224) {
+        return Ok(named);
+    }
+    let path = Path::new(text);
+    let known = Preprocess::NAMES.join(", ");
+    if !path.is_file() {
+        anyhow::bail!("there is no preprocessing and no file named {text:?}; names are: {known}");
+    }
+    let content = String::from_utf8_lossy(&file::read(path, 1 << 20)?).into_owned();
+    let preprocess: Preprocess = toml::from_str(&content)
+        .map_err(|error| anyhow::anyhow!("{}", error.message().to_owned()))
+        .with_context(|| format!("{text} does not describe a preprocessing"))?;
+    preprocess.check()?;
+    Ok(preprocess)
+}
+
+fn build(source: &Source) -> anyhow::Result<Built> {
+    match state_dict::read(&source.bytes) {
+        Ok(weights) => {
+            let size = source.input_size.unwrap_or(source.preprocess.input_size);
+            let make = |normalisation| mobilenet_v2::build(&weights, size as usize, normalisation);
+            let whole = make(Normalisation::Apart)?;
+            let mut before = cost::of(&whole, EMBEDDING)?;
+            before.file_bytes = source.bytes.len() as u64;
+            let mut removed = Vec::new();
+            if let Some((inputs, classes)) = mobilenet_v2::classifier(&weights) {
+                before.operators += 1;
+                before.parameters += (inputs * classes + classes) as u64;
+                before.macs += (inputs * classes) as u64;
+                removed.push(("Gemm".to_owned(), "classifier".to_owned()));
+            }
+            Ok(Built {
+                backbone: make(Normalisation::Folded)?,
+                whole,
+                before,
+                removed,
+                input_size: size,
+            })
+        }
+        Err(WeightsError::UnknownFormat) => {
+            let model = onnx::decode(&source.bytes).map_err(|_| {
+                anyhow::anyhow!(
+                    "this is neither an ONNX file nor weights (.pt, .pth, .safetensors); is the \
+                     download complete?"
+                )
+            })?;
+            let output = onnx::graph(&model)?
+                .output
+                .first()
+                .map(|output| output.name.clone())
+                .unwrap_or_default();
+            let (cut, input_size) = cut::cut(model, source.input_size, &source.folder)?;
+            // The source's own output, as far as the cut has not renamed it.
+            let mut before = cost::of(&cut.whole, &output).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
+            before.operators = onnx::graph(&cut.backbone)?.node.len() + cut.removed.len();
+            before.file_bytes = source.bytes.len() as u64;
+            Ok(Built {
+                whole: cut.whole,
+                backbone: cut.backbone,
+                before,
+                removed: cut.removed,
+                input_size,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn print_table(before: &NetworkCost, after: &NetworkCost) {
+    let row = |name: &str, pick: fn(&NetworkCost) -> String| [name.into(), pick(before), pick(after)];
+    let rows = [
+        row("operators", |cost| cost.operators.to_string()),
+        row("parameters", |cost| ui::amount(cost.parameters)),
+        row("multiply-accumulates", |cost| ui::amount(cost.macs)),
+        row("file", |cost| ui::bytes(cost.file_bytes)),
+    ];
+    println!("{}", ui::table(["", "before", "after"], rows));
+}

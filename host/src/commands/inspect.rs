@@ -1,0 +1,102 @@
+//! `lastlayer inspect`: what is in a package.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use lastlayer_shared::{
+    backbone::{Backbone, EMBEDDING},
+    file,
+    package::{MAX_SIZE, Package},
+};
+use serde_json::json;
+
+use crate::{
+    graph::{cost, onnx},
+    ui,
+};
+
+/// Show what is in a package, and whether it runs here
+#[derive(Args)]
+pub struct Inspect {
+    /// The package
+    package: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub fn run(self) -> anyhow::Result<()> {
+        let place = || format!("{}", self.package.display());
+        let bytes = file::read(&self.package, MAX_SIZE)?;
+        let package = Package::from_bytes(&bytes).with_context(place)?;
+        let model = onnx::decode(&package.backbone)?;
+        let mut cost = cost::of(&model, EMBEDDING)?;
+        cost.file_bytes = package.backbone.len() as u64;
+        let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
+        let difference = package.run_self_test(&mut backbone.embedder()?)?;
+        let counts = package.counts();
+        if self.json {
+            let classes: Vec<_> = package
+                .classes
+                .iter()
+                .zip(&counts)
+                .map(|(name, samples)| json!({ "name": name, "samples": samples }))
+                .collect();
+            let value = json!({
+                "version": package.version,
+                "signed": false,
+                "sha256": file::sha256(&bytes),
+                "bytes": bytes.len(),
+                "classes": classes,
+                "samples": package.samples.len(),
+                "head": package.head.as_ref().map(|head| head.kind().name()),
+                "preprocess": package.preprocess,
+                "provenance": package.provenance,
+                "backbone": {
+                    "id": backbone.id(),
+                    "embedding_width": backbone.width(),
+                    "operators": cost.operators,
+                    "parameters": cost.parameters,
+                    "macs": cost.macs,
+                    "bytes": cost.file_bytes,
+                },
+                "self_test": {
+                    "pictures": package.self_test.len(),
+                    "largest_relative_difference": difference,
+                },
+            });
+            println!("{}", serde_json::to_string_pretty(&value)?);
+            return Ok(());
+        }
+        let size = package.preprocess.input_size;
+        println!("{}: version {}, unsigned, {}", place(), package.version, ui::bytes(bytes.len() as u64));
+        println!(
+            "backbone: {size} x {size} pixels -> {} numbers; {} parameters, {} multiply-accumulates, {}",
+            backbone.width(),
+            ui::amount(cost.parameters).trim(),
+            ui::amount(cost.macs).trim(),
+            ui::bytes(cost.file_bytes)
+        );
+        for (key, value) in &package.provenance {
+            println!("{key}: {value}");
+        }
+        println!("preprocessing: {}", serde_json::to_string(&package.preprocess)?);
+        match &package.head {
+            Some(head) => println!("head: {}, fitted on the starting samples", head.kind().name()),
+            None => println!("head: none, every verdict is `unknown` until something is taught"),
+        }
+        if !package.classes.is_empty() {
+            let rows = package.classes.iter().zip(counts);
+            let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
+            println!("{}", ui::table(["class", "starting samples"], rows));
+        }
+        println!(
+            "self-test: {} pictures pass here, at most {:.4}% off",
+            package.self_test.len(),
+            difference * 100.0
+        );
+        Ok(())
+    }
+}

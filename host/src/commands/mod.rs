@@ -1,0 +1,49 @@
+//! The command line: one file a subcommand, each thin over the library.
+
+mod demo;
+mod eval;
+mod export;
+mod inspect;
+mod package;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "lastlayer",
+    version,
+    about = "Makes packages for cameras that learn on the spot",
+    after_help = "Start with:  lastlayer demo\n\
+                  Then:        lastlayer export mobilenet-v2 --output backbone.onnx\n\
+                  \x20            lastlayer package backbone.onnx --output site.llp\n\
+                  \x20            lastlayerd --package site.llp --camera /dev/video0"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Export(export::Export),
+    Package(package::Pack),
+    Inspect(inspect::Inspect),
+    Eval(eval::Eval),
+    Demo(demo::Demo),
+    /// The board's program; `demo` starts it as a process of its own.
+    #[command(hide = true, disable_help_flag = true)]
+    Lastlayerd(demo::BoardProgram),
+}
+
+impl Cli {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Export(command) => command.run(),
+            Command::Package(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+            Command::Eval(command) => command.run(),
+            Command::Demo(command) => command.run(),
+            Command::Lastlayerd(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `lastlayer package`: a backbone becomes a package for boards.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use lastlayer_shared::{
+    backbone::Backbone,
+    file,
+    head::{Head, Kind},
+    package::{Package, SelfTest},
+    sample::{Sample, examples},
+    verdict::check_classes,
+};
+
+use crate::{
+    embed,
+    graph::{compare::made_up_picture, metadata::Metadata, onnx},
+    photos::{self, LabelledPhotos},
+    pretrained::cache::MAX_FILE,
+    ui,
+};
+
+/// Pictures in the self-test.
+const SELF_TESTS: usize = 3;
+
+/// Pack a backbone for boards, with classes and starting samples where there are any
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    lastlayer package backbone.onnx --output site.llp\n  \
+    lastlayer package backbone.onnx --photos photos/ --classes car,truck --output site.llp\n\n\
+    photos/ holds one folder a class, named after it. A class that --classes names and photos/ has\n\
+    no folder for is there to be taught on the board.")]
+pub struct Pack {
+    /// What `lastlayer export` wrote
+    pub backbone: PathBuf,
+    /// The package to write
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// A folder of labelled folders: the starting samples
+    #[arg(long, value_name = "DIR")]
+    pub photos: Option<PathBuf>,
+    /// The classes, in this order; by default the folders of --photos
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub classes: Vec<String>,
+    /// A whole number; a board takes a package with a higher one as an update
+    #[arg(long, default_value_t = 1)]
+    pub version: u64,
+}
+
+impl Pack {
+    pub fn run(self) -> anyhow::Result<()> {
+        let onnx = file::read(&self.backbone, MAX_FILE)?;
+        let model = onnx::decode(&onnx)
+            .with_context(|| format!("{} is not a backbone", self.backbone.display()))?;
+        let metadata = Metadata::read(&model)?.with_context(|| {
+            format!(
+                "{} does not say how it wants its pictures; make it with `lastlayer export`",
+                self.backbone.display()
+            )
+        })?;
+        let backbone = Backbone::load(&onnx, &metadata.preprocess)?;
+        let labelled = self.photos.as_deref().map(photos::labelled).transpose()?;
+        let classes = classes(&self.classes, labelled.as_ref())?;
+        let samples = match &labelled {
+            Some(labelled) => samples(&backbone, labelled, &classes)?,
+            None => Vec::new(),
+        };
+        let head = match samples.is_empty() {
+            true => None,
+            false => Some(Head::fit(Kind::default(), &examples(&samples))?),
+        };
+        let package = Package {
+            version: self.version,
+            classes,
+            preprocess: metadata.preprocess,
+            provenance: metadata.provenance,
+            self_test: self_test(&backbone)?,
+            backbone: onnx,
+            samples,
+            head,
+        };
+        package.save(&self.output)?;
+        let counts = package.counts();
+        if package.classes.is_empty() {
+            println!("no classes yet: every verdict is `unknown` until something is taught");
+        } else {
+            let rows = package.classes.iter().zip(counts);
+            let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
+            println!("{}", ui::table(["class", "starting samples"], rows));
+        }
+        println!("wrote {}, version {}, unsigned", self.output.display(), self.version);
+        Ok(())
+    }
+}
+
+/// The given classes, or the folders; every folder must be among the given ones.
+fn classes(
+    given: &[String],
+    labelled: Option<&LabelledPhotos>,
+) -> anyhow::Result<Vec<String>> {
+    let folders = labelled.map(|labelled| labelled.classes.as_slice()).unwrap_or_default();
+    if given.is_empty() {
+        return Ok(folders.to_vec());
+    }
+    check_classes(given)?;
+    if let Some(stranger) = folders.iter().find(|folder| !given.contains(folder)) {
+        anyhow::bail!(
+            "the photos have a folder {stranger:?} that --classes does not name; name it or take \
+             it out"
+        );
+    }
+    Ok(given.to_vec())
+}
+
+/// Every photo a burst of its own.
+fn samples(
+    backbone: &Backbone,
+    labelled: &LabelledPhotos,
+    classes: &[String],
+) -> anyhow::Result<Vec<Sample>> {
+    let paths: Vec<PathBuf> = labelled.photos.iter().map(|(_, path)| path.clone()).collect();
+    let bar = ui::bar("embedding photos", paths.len() as u64);
+    let embedded = embed::photos(backbone, &paths, || bar.inc(1))?;
+    bar.finish_and_clear();
+    let mut samples = Vec::with_capacity(embedded.len());
+    for (number, (item, (folder, _))) in embedded.into_iter().zip(&labelled.photos).enumerate() {
+        let class = classes
+            .iter()
+            .position(|class| *class == labelled.classes[*folder])
+            .context("a folder is not among the classes")?;
+        samples.push(Sample {
+            class: u16::try_from(class)?,
+            burst: u32::try_from(number)?,
+            sequence: number as u64,
+            embedding: item.embedding,
+            crop: item.crop.to_jpeg()?,
+        });
+    }
+    Ok(samples)
+}
+
+fn self_test(backbone: &Backbone) -> anyhow::Result<Vec<SelfTest>> {
+    let mut embedder = backbone.embedder()?;
+    (0..SELF_TESTS)
+        .map(|seed| {
+            let crop = made_up_picture(backbone.preprocess().input_size, seed as u64);
+            let embedding = embedder.embed_crop(&crop)?;
+            Ok(SelfTest { crop, embedding })
+        })
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! Size and work of a network.
+
+use tract_onnx::tract_core::internal::DimLike;
+use tract_onnx::tract_core::ops::Cost;
+
+use super::{GraphError, onnx, onnx::ModelProto, typed};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NetworkCost {
+    /// Operators in the file.
+    pub operators: usize,
+    pub parameters: u64,
+    /// Multiply-accumulates for one picture.
+    pub macs: u64,
+    pub file_bytes: u64,
+}
+
+/// Measures the part of `model` that `output` needs. `file_bytes` is left to the caller.
+pub fn of(model: &ModelProto, output: &str) -> Result<NetworkCost, GraphError> {
+    fn failed(error: impl std::fmt::Display) -> GraphError {
+        GraphError::Unsupported(error.to_string())
+    }
+    let typed = typed(model, output)?;
+    let mut macs = 0u64;
+    for node in typed.nodes() {
+        let inputs = typed.node_input_facts(node.id).map_err(failed)?;
+        for (cost, amount) in node.op.cost(&inputs).map_err(failed)? {
+            if matches!(cost, Cost::FMA(_)) {
+                macs += amount.to_usize().map_err(failed)? as u64;
+            }
+        }
+    }
+    Ok(NetworkCost {
+        operators: onnx::graph(model)?.node.len(),
+        parameters: onnx::parameters(model),
+        macs,
+        file_bytes: 0,
+    })
+}

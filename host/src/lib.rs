@@ -1,0 +1,24 @@
+//! `lastlayer`, the host's tool, as a library with a thin main.
+
+mod commands;
+pub mod embed;
+pub mod graph;
+pub mod photos;
+pub mod pretrained;
+pub mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the program: the exit code is 0, 1 for a failure (one line on stderr says what to do) or 2
+/// for wrong usage.
+pub fn main() -> ExitCode {
+    match commands::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

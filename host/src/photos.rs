@@ -1,0 +1,117 @@
+//! A folder of labelled folders: each holds the photos of one class and is named after it.
+
+use std::path::{Path, PathBuf};
+
+use lastlayer_shared::verdict::{ClassNameError, check_classes};
+
+/// Endings that are taken for photos, in lower case.
+const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledPhotos {
+    /// Names of the folders, in order.
+    pub classes: Vec<String>,
+    /// Index into `classes`, path; in order of class and name.
+    pub photos: Vec<(usize, PathBuf)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PhotosError {
+    #[error("the folder {path} cannot be read: {source}")]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "{0} holds {1} labelled folder(s), and two are needed to tell something apart; make one \
+         folder a class in it, named after the class, with its photos inside"
+    )]
+    TooFew(PathBuf, usize),
+    #[error("the folder {0} holds no photos (.jpg, .jpeg, .png); put some in or remove it")]
+    Empty(PathBuf),
+    #[error("a folder in {0} cannot be a class: {1}")]
+    Name(PathBuf, ClassNameError),
+}
+
+/// Reads the names; the photos themselves are opened later.
+pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
+    let mut classes = Vec::new();
+    let mut photos = Vec::new();
+    for path in sorted(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !path.is_dir() || name.starts_with('.') {
+            continue;
+        }
+        let inside: Vec<PathBuf> = sorted(&path)?.into_iter().filter(|p| is_photo(p)).collect();
+        if inside.is_empty() {
+            return Err(PhotosError::Empty(path));
+        }
+        photos.extend(inside.into_iter().map(|photo| (classes.len(), photo)));
+        classes.push(name);
+    }
+    if classes.len() < 2 {
+        return Err(PhotosError::TooFew(folder.into(), classes.len()));
+    }
+    check_classes(&classes).map_err(|error| PhotosError::Name(folder.into(), error))?;
+    Ok(LabelledPhotos { classes, photos })
+}
+
+fn is_photo(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    !hidden && path.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {
+    let failed = |source| PhotosError::Folder {
+        path: folder.into(),
+        source,
+    };
+    let mut paths = std::fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn folders_are_classes_and_other_files_are_passed_over() {
+        let folder = folder(&["b/2.JPG", "b/1.png", "a/x.jpeg", "a/notes.txt", "README.md", ".git/x.png"]);
+        let found = labelled(folder.path()).unwrap();
+        assert_eq!(found.classes, ["a", "b"]);
+        let labels: Vec<usize> = found.photos.iter().map(|(class, _)| *class).collect();
+        assert_eq!(labels, [0, 1, 1]);
+        assert!(found.photos[1].1.ends_with("b/1.png"));
+    }
+
+    #[test]
+    fn one_class_an_empty_class_and_no_folder_are_errors() {
+        let one = folder(&["a/1.png"]);
+        assert!(matches!(labelled(one.path()), Err(PhotosError::TooFew(_, 1))));
+        let empty = folder(&["a/1.png", "b/readme.txt"]);
+        assert!(matches!(labelled(empty.path()), Err(PhotosError::Empty(_))));
+        let unknown = folder(&["a/1.png", "unknown/1.png"]);
+        assert!(matches!(labelled(unknown.path()), Err(PhotosError::Name(..))));
+        assert!(matches!(
+            labelled(&one.path().join("no")),
+            Err(PhotosError::Folder { .. })
+        ));
+    }
+}

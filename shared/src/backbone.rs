@@ -1,0 +1,161 @@
+//! The backbone: the frozen network, run by tract. An ONNX file with one input
+//! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers; further outputs are
+//! ignored here.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use tract_onnx::prelude::*;
+
+use crate::{
+    file::sha256,
+    frame::Frame,
+    preprocess::{Preprocess, PreprocessError},
+};
+
+/// The name of the output that heads learn from.
+pub const EMBEDDING: &str = "embedding";
+/// The most numbers an embedding may have.
+const MAX_WIDTH: usize = 65_536;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackboneError {
+    #[error("this is not an ONNX network that can be run here: {0}; export it again")]
+    Load(String),
+    #[error(
+        "the network's output `{EMBEDDING}` has the shape {0}, not 1 x D numbers; export it again"
+    )]
+    Shape(String),
+    #[error("the network failed on a frame: {0}")]
+    Run(String),
+    #[error("the network's answer holds a number that is not finite; its weights are damaged")]
+    NotFinite,
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+}
+
+/// A loaded backbone; cloning it shares the weights.
+#[derive(Clone, Debug)]
+pub struct Backbone {
+    plan: Arc<TypedRunnableModel>,
+    preprocess: Preprocess,
+    width: usize,
+    id: String,
+}
+
+impl Backbone {
+    /// Loads ONNX bytes, pinned to one frame of `preprocess.input_size`.
+    pub fn load(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
+        preprocess.check()?;
+        let side = preprocess.input_size as usize;
+        let plan = contain(|| {
+            let model = tract_onnx::onnx()
+                .model_for_read(&mut &*onnx)?
+                .with_outputs_by_name([EMBEDDING])?
+                .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
+            model.into_typed()?.into_optimized()?.into_runnable()
+        })
+        .map_err(BackboneError::Load)?;
+        let width = contain(|| {
+            let fact = plan.model().output_fact(0)?;
+            Ok(match fact.shape.as_concrete() {
+                Some([1, width]) if fact.datum_type == f32::datum_type() => Ok(*width),
+                _ => Err(format!("{fact:?}")),
+            })
+        })
+        .map_err(BackboneError::Load)?
+        .map_err(BackboneError::Shape)?;
+        if !(1..=MAX_WIDTH).contains(&width) {
+            return Err(BackboneError::Shape(format!("1 x {width}")));
+        }
+        let rules = serde_json::to_vec(preprocess)
+            .map_err(|error| BackboneError::Load(error.to_string()))?;
+        let id = sha256(format!("{} {}", sha256(onnx), sha256(&rules)).as_bytes());
+        Ok(Self {
+            plan,
+            preprocess: preprocess.clone(),
+            width,
+            id,
+        })
+    }
+
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// Numbers in an embedding.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Names the network together with its preprocessing: embeddings with the same id may be
+    /// compared, others may not.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// One runner a thread.
+    pub fn embedder(&self) -> Result<Embedder, BackboneError> {
+        let state = contain(|| self.plan.spawn()).map_err(BackboneError::Run)?;
+        Ok(Embedder {
+            state,
+            preprocess: self.preprocess.clone(),
+        })
+    }
+}
+
+/// Runs a backbone on frames; keeps its buffers from one to the next.
+pub struct Embedder {
+    state: TypedSimpleState,
+    preprocess: Preprocess,
+}
+
+impl Embedder {
+    pub fn embed(&mut self, frame: &Frame) -> Result<Vec<f32>, BackboneError> {
+        let crop = self.preprocess.crop(frame)?;
+        self.embed_crop(&crop)
+    }
+
+    /// For a frame that is the network's crop already, as samples keep it.
+    pub fn embed_crop(&mut self, crop: &Frame) -> Result<Vec<f32>, BackboneError> {
+        let side = self.preprocess.input_size as usize;
+        let numbers = self.preprocess.normalise(crop)?;
+        let state = &mut self.state;
+        let embedding = contain(|| {
+            let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
+            let outputs = state.run(tvec!(input.into_tvalue()))?;
+            Ok(outputs[0]
+                .to_plain_array_view::<f32>()?
+                .iter()
+                .copied()
+                .collect::<Vec<f32>>())
+        })
+        .map_err(BackboneError::Run)?;
+        if embedding.iter().any(|v| !v.is_finite()) {
+            return Err(BackboneError::NotFinite);
+        }
+        Ok(embedding)
+    }
+}
+
+/// Runs tract on data from outside: an error, or a panic in an operator that met a shape it did
+/// not expect, becomes one line.
+fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| {
+            // The innermost cause says what is wrong; the outer ones repeat tract's stages.
+            let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
+            let first = causes.first().cloned().unwrap_or_default();
+            let last = causes.last().cloned().unwrap_or_default();
+            let text = if first == last {
+                first
+            } else {
+                format!("{first}: {last}")
+            };
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }),
+        Err(_) => Err("the network asks for something tract cannot do".into()),
+    }
+}

@@ -1,0 +1,117 @@
+//! Whole files, read with a limit and written so that they are there whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is larger than {limit} bytes, more than this program reads into memory")]
+    TooLarge { path: PathBuf, limit: u64 },
+    #[error("cannot write {path}: {source}; is the folder there, writable and not full?")]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// Reads a file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read {
+        path: path.into(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge {
+            path: path.into(),
+            limit,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Replaces `path` by `bytes` in one step: a reader, or a machine that loses power, sees the old
+/// file or the new one, never a part.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let attempt = || -> io::Result<()> {
+        // tempfile makes its files private; these are ordinary files, so the umask decides.
+        #[cfg(unix)]
+        let mut temporary = {
+            use std::os::unix::fs::PermissionsExt;
+            tempfile::Builder::new()
+                .prefix(".lastlayer-")
+                .permissions(fs::Permissions::from_mode(0o666))
+                .tempfile_in(folder)?
+        };
+        #[cfg(not(unix))]
+        let mut temporary = tempfile::Builder::new().prefix(".lastlayer-").tempfile_in(folder)?;
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map_err(|failed| failed.error)?;
+        sync_folder(folder)
+    };
+    attempt().map_err(|source| FileError::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Makes a rename in `folder` last.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The SHA-256 of `bytes` in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_file_is_whole_and_leaves_no_temporary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(read(&path, 3).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn limits_and_missing_folders_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"four").unwrap();
+        assert!(matches!(read(&path, 3), Err(FileError::TooLarge { .. })));
+        assert!(matches!(
+            write(&folder.path().join("no/such"), b""),
+            Err(FileError::Write { .. })
+        ));
+    }
+
+    #[test]
+    fn sha256_of_nothing_is_the_published_one() {
+        assert!(sha256(b"").starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
+    }
+}

@@ -1,0 +1,11 @@
+//! What the host and the board must agree on. This crate knows neither of them: no command line,
+//! no camera, no clock, no network.
+
+pub mod backbone;
+pub mod file;
+pub mod frame;
+pub mod head;
+pub mod package;
+pub mod preprocess;
+pub mod sample;
+pub mod verdict;

@@ -1,0 +1,143 @@
+//! The package, `.llp`: what the host makes for boards.
+//!
+//! A ZIP archive of stored (uncompressed) entries with a fixed date, so that `unzip` opens it and
+//! the same content gives the same bytes:
+//!
+//! | entry | what |
+//! |---|---|
+//! | `manifest.json` | format, version, classes, preprocessing, where the network comes from |
+//! | `backbone.onnx` | the network, output `embedding` |
+//! | `samples.postcard` | the starting samples (`Vec<Sample>`), may be missing |
+//! | `head.postcard` | the head fitted on them (`Head`), may be missing |
+//! | `self-test/N.png` | crops for the self-test, from 0 |
+//! | `self-test/expected.json` | their embeddings, in order |
+//! | `SHA256SUMS` | the SHA-256 of every other entry, as `sha256sum -c` reads it |
+//!
+//! What is read is checked before it is used: sizes and names of entries, every hash, then every
+//! value. A package of a newer format is refused.
+
+mod read;
+mod self_test;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+pub use self_test::{SelfTest, SelfTestError};
+
+use crate::{
+    file, frame::Frame, head::Head, preprocess::Preprocess, sample::Sample,
+    verdict::ClassNameError,
+};
+
+/// The format that this program writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+/// The largest package, in bytes.
+pub const MAX_SIZE: u64 = 512 << 20;
+
+const MANIFEST: &str = "manifest.json";
+const BACKBONE: &str = "backbone.onnx";
+const SAMPLES: &str = "samples.postcard";
+const HEAD: &str = "head.postcard";
+const EXPECTED: &str = "self-test/expected.json";
+const SUMS: &str = "SHA256SUMS";
+
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Given by its maker; a board takes higher ones.
+    pub version: u64,
+    /// May be empty: every verdict is `unknown` until something is taught.
+    pub classes: Vec<String>,
+    pub preprocess: Preprocess,
+    /// Where the network comes from: licence, recipe, hash of the source, as its ONNX file says.
+    pub provenance: BTreeMap<String, String>,
+    /// ONNX bytes.
+    pub backbone: Vec<u8>,
+    /// `class` indexes `classes`.
+    pub samples: Vec<Sample>,
+    pub head: Option<Head>,
+    pub self_test: Vec<SelfTest>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    version: u64,
+    classes: Vec<String>,
+    preprocess: Preprocess,
+    provenance: BTreeMap<String, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    #[error(
+        "this is not a package, or it is cut short ({0}); copy it again, or make one with \
+         `lastlayer package`"
+    )]
+    Container(String),
+    #[error("the package has no {0}; it was edited or is not from `lastlayer package`")]
+    Missing(&'static str),
+    #[error("the package has an entry {0:?} that does not belong in one; make it again")]
+    Stranger(String),
+    #[error("{0} in the package is larger than anything `lastlayer package` makes")]
+    TooLarge(String),
+    #[error("the package was edited or damaged: {0} does not match SHA256SUMS; copy it again")]
+    Sum(String),
+    #[error(
+        "the package is of format {found}, this program reads up to format {FORMAT}; update \
+         this program"
+    )]
+    Newer { found: u64 },
+    #[error("{entry} in the package is damaged: {reason}; make the package again")]
+    Content { entry: String, reason: String },
+    #[error("the package's classes are not valid: {0}")]
+    Classes(#[from] ClassNameError),
+    #[error("the package cannot be written: {0}")]
+    Write(String),
+}
+
+impl Package {
+    pub fn open(path: &Path) -> Result<Self, PackageError> {
+        Self::from_bytes(&file::read(path, MAX_SIZE)?)
+    }
+
+    /// Writes the file whole or not at all.
+    pub fn save(&self, path: &Path) -> Result<(), PackageError> {
+        Ok(file::write(path, &self.to_bytes()?)?)
+    }
+
+    /// Samples a class, in the order of `classes`.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for sample in &self.samples {
+            counts[usize::from(sample.class)] += 1;
+        }
+        counts
+    }
+}
+
+fn picture_name(number: usize) -> String {
+    format!("self-test/{number}.png")
+}
+
+fn damaged(entry: &str, reason: impl ToString) -> PackageError {
+    PackageError::Content {
+        entry: entry.into(),
+        reason: reason.to_string(),
+    }
+}
+
+/// A crop in the form that self-tests keep.
+fn decode_crop(entry: &str, bytes: &[u8], size: u32) -> Result<Frame, PackageError> {
+    let crop = Frame::decode(bytes).map_err(|error| damaged(entry, error))?;
+    if crop.width() != size || crop.height() != size {
+        return Err(damaged(entry, "it is not of the network's input size"));
+    }
+    Ok(crop)
+}
