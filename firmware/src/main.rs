@@ -1,1 +1,3 @@
-fn main(){}
+fn main() -> std::process::ExitCode {
+    lastlayer_firmware::main(std::env::args_os())
+}

@@ -2,6 +2,7 @@
 
 mod commands;
 pub mod embed;
+pub mod evaluate;
 pub mod graph;
 pub mod photos;
 pub mod pretrained;

@@ -4,6 +4,7 @@
 pub mod backbone;
 pub mod file;
 pub mod frame;
+pub mod framed;
 pub mod head;
 pub mod package;
 pub mod preprocess;

@@ -93,9 +93,7 @@ impl<'a> Problem<'a> {
             let highest = row.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
             let sum: f64 = row.iter().map(|v| f64::from(v - highest).exp()).sum();
             loss += sum.ln() + f64::from(highest - row[label]);
-            if let Some(row) = row.as_slice_mut() {
-                softmax(row);
-            }
+            softmax(row.view_mut());
             error.assign(&row);
             error[label] -= 1.0;
         }

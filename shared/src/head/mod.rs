@@ -17,7 +17,7 @@ mod solve;
 #[cfg(test)]
 mod tests;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ impl Head {
                 (ArrayView1::from(row).dot(&ArrayView1::from(&features)) + bias) / self.temperature
             })
             .collect();
-        softmax(&mut logits);
+        softmax(ArrayViewMut1::from(&mut logits));
         let answers = self.classes().zip(logits);
         Some(
             answers
@@ -284,12 +284,9 @@ fn normalised(embedding: &[f32]) -> Vec<f32> {
 }
 
 /// In place, without overflow.
-fn softmax(logits: &mut [f32]) {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for logit in logits.iter_mut() {
-        *logit = (*logit - highest).exp();
-        sum += *logit;
-    }
-    logits.iter_mut().for_each(|logit| *logit /= sum);
+fn softmax(mut logits: ArrayViewMut1<'_, f32>) {
+    let highest = logits.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+    logits.mapv_inplace(|logit| (logit - highest).exp());
+    let sum = logits.sum();
+    logits /= sum;
 }

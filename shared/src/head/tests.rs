@@ -1,1 +1,271 @@
+use ndarray::Axis;
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::*;
+
+/// `per_class` examples around a centre for each class, every example a burst of its own.
+fn heaps(seed: u64, classes: usize, per_class: usize, width: usize, noise: f32) -> (Vec<Vec<f32>>, Vec<usize>) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut number = |scale: f32| (random.random::<f32>() - 0.3) * scale;
+    let centres: Vec<Vec<f32>> =
+        (0..classes).map(|_| (0..width).map(|_| number(1.0)).collect()).collect();
+    let labels: Vec<usize> = (0..classes * per_class).map(|i| i % classes).collect();
+    let embeddings = labels
+        .iter()
+        .map(|&label| centres[label].iter().map(|v| v + number(noise)).collect())
+        .collect();
+    (embeddings, labels)
+}
+
+fn examples<'a>(embeddings: &'a [Vec<f32>], labels: &[usize]) -> Vec<Example<'a>> {
+    embeddings
+        .iter()
+        .zip(labels)
+        .enumerate()
+        .map(|(burst, (embedding, &class))| Example {
+            embedding,
+            class,
+            burst: burst as u32,
+        })
+        .collect()
+}
+
+fn design(seed: u64) -> Design {
+    let (embeddings, labels) = heaps(seed, 3, 8, 10, 0.6);
+    Design::new(&examples(&embeddings, &labels), &[0, 1, 2]).unwrap()
+}
+
+/// Gaussian elimination with pivoting, in f64: the slow, plain reference for `solve`.
+fn solve_plainly(matrix: &Array2<f64>, right: &Array2<f64>) -> Array2<f64> {
+    let size = matrix.nrows();
+    let mut a = ndarray::concatenate(Axis(1), &[matrix.view(), right.view()]).unwrap();
+    for column in 0..size {
+        let pivot = (column..size)
+            .max_by(|&i, &j| a[(i, column)].abs().total_cmp(&a[(j, column)].abs()))
+            .unwrap();
+        for k in 0..a.ncols() {
+            a.swap((column, k), (pivot, k));
+        }
+        for row in (0..size).filter(|&row| row != column) {
+            let factor = a[(row, column)] / a[(column, column)];
+            for k in 0..a.ncols() {
+                let take = factor * a[(column, k)];
+                a[(row, k)] -= take;
+            }
+        }
+    }
+    Array2::from_shape_fn(right.raw_dim(), |(i, j)| a[(i, size + j)] / a[(i, i)])
+}
+
+fn close(a: &Array2<f32>, b: &Array2<f64>, tolerance: f64) {
+    let size = b.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    for (a, b) in a.iter().zip(b) {
+        assert!((f64::from(*a) - b).abs() <= tolerance * size, "{a} is not {b}");
+    }
+}
+
+#[test]
+fn lda_is_the_closed_form() {
+    let design = design(1);
+    let fitted = design.fit(Kind::Lda);
+    let x = design.features.mapv(f64::from);
+    let means = design.means().mapv(f64::from);
+    let (count, width) = x.dim();
+    let mut within = x.clone();
+    for (mut row, &label) in within.outer_iter_mut().zip(&design.labels) {
+        row -= &means.row(label);
+    }
+    let covariance = within.t().dot(&within) / count as f64;
+    let variance = covariance.diag().sum() / width as f64;
+    let shrunk = covariance * 0.4 + Array2::<f64>::eye(width) * (0.6 * variance);
+    let between = &means - &means.mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
+    // In units of the mean variance, times the scale.
+    let expected = solve_plainly(&shrunk, &between.t().to_owned()) * (64.0 * variance);
+    close(&fitted.weights, &expected.t().to_owned(), 1e-4);
+}
+
+#[test]
+fn ridge_is_the_closed_form() {
+    let design = design(2);
+    let fitted = design.fit(Kind::Ridge);
+    let x = design.features.mapv(f64::from);
+    let count = x.nrows() as f64;
+    let centred = &x - &x.mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
+    let mut targets = Array2::<f64>::zeros((x.nrows(), 3));
+    for (row, &label) in design.labels.iter().enumerate() {
+        targets[(row, label)] = 8.0;
+    }
+    let targets = &targets - &targets.mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
+    let penalty = 0.3 * centred.iter().map(|v| v * v).sum::<f64>() / count;
+    let system = centred.t().dot(&centred) + Array2::<f64>::eye(10) * penalty;
+    let expected = solve_plainly(&system, &centred.t().dot(&targets));
+    close(&fitted.weights, &expected.t().to_owned(), 1e-4);
+}
+
+#[test]
+fn logistic_reaches_the_minimum() {
+    let design = design(3);
+    let fitted = design.fit(Kind::Logistic);
+    // The loss in the textbook's form, in f64, over (weights, bias).
+    let loss = |weights: &Array2<f64>, bias: &Array1<f64>| -> f64 {
+        let x = design.features.mapv(|v| f64::from(v) * 6.0);
+        let logits = x.dot(&weights.t()) + bias;
+        let entropy: f64 = logits
+            .outer_iter()
+            .zip(&design.labels)
+            .map(|(row, &label)| row.mapv(f64::exp).sum().ln() - row[label])
+            .sum();
+        entropy + (weights * weights).sum() / 2.0 + 1e-3 * (bias * bias).sum() / 2.0
+    };
+    let weights = fitted.weights.mapv(|v| f64::from(v) / 6.0);
+    let bias = fitted.bias.mapv(f64::from);
+    let best = loss(&weights, &bias);
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    for size in [1e-2, 1e-1, 1.0] {
+        for _ in 0..50 {
+            let step = weights.mapv(|v| v + size * (random.random::<f64>() - 0.5));
+            let shift = bias.mapv(|v| v + size * (random.random::<f64>() - 0.5));
+            assert!(loss(&step, &shift) > best, "a step of {size} goes down");
+        }
+    }
+}
+
+#[test]
+fn one_example_a_class_makes_lda_the_nearest_mean() {
+    let (embeddings, labels) = heaps(4, 4, 1, 16, 0.5);
+    let taught = examples(&embeddings, &labels);
+    let lda = Head::fit(Kind::Lda, &taught).unwrap();
+    let means = Head::fit(Kind::Means, &taught).unwrap();
+    assert_eq!(lda.weights, means.weights);
+    for (embedding, label) in embeddings.iter().zip(labels) {
+        assert_eq!(lda.answer(embedding).unwrap().class, label);
+    }
+}
+
+#[test]
+fn class_numbers_may_have_gaps() {
+    let (embeddings, mut labels) = heaps(5, 2, 6, 12, 0.2);
+    labels.iter_mut().for_each(|label| *label = 3 + 4 * *label);
+    for kind in Kind::ALL {
+        let head = Head::fit(kind, &examples(&embeddings, &labels)).unwrap();
+        assert_eq!(head.classes().collect::<Vec<_>>(), [3, 7]);
+        assert_eq!(head.answer(&embeddings[0]).unwrap().class, labels[0]);
+        head.check(8, 12).unwrap();
+        assert!(head.check(7, 12).is_err() && head.check(8, 13).is_err());
+    }
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_an_error() {
+    let good = vec![1.0, 2.0];
+    let fit = |embeddings: &[&Vec<f32>]| {
+        let taught: Vec<Example<'_>> = embeddings
+            .iter()
+            .enumerate()
+            .map(|(i, embedding)| Example {
+                embedding,
+                class: i,
+                burst: 0,
+            })
+            .collect();
+        Head::fit(Kind::Lda, &taught)
+    };
+    assert_eq!(fit(&[]), Err(HeadError::TooFewClasses(0)));
+    assert_eq!(fit(&[&good]), Err(HeadError::TooFewClasses(1)));
+    let (long, odd, none) = (vec![1.0; 3], vec![f32::NAN, 0.0], vec![]);
+    assert!(matches!(fit(&[&good, &long]), Err(HeadError::Width { .. })));
+    assert!(matches!(fit(&[&none, &none]), Err(HeadError::Width { .. })));
+    assert_eq!(fit(&[&good, &odd]), Err(HeadError::NotFinite));
+}
+
+#[test]
+fn an_embedding_that_does_not_fit_has_no_answer() {
+    let (embeddings, labels) = heaps(6, 2, 3, 4, 0.2);
+    let head = Head::fit(Kind::Lda, &examples(&embeddings, &labels)).unwrap();
+    assert_eq!(head.answer(&[1.0]), None);
+    assert_eq!(head.answer(&[f32::NAN; 4]), None);
+    assert!(head.answer(&[0.0; 4]).is_some());
+}
+
+#[test]
+fn same_examples_in_every_class_do_no_harm() {
+    let same = vec![vec![0.5f32; 6]; 8];
+    let labels: Vec<usize> = (0..8).map(|i| i % 2).collect();
+    for kind in Kind::ALL {
+        let head = Head::fit(kind, &examples(&same, &labels)).unwrap();
+        let confidence = head.answer(&same[0]).unwrap().confidence;
+        assert!((confidence - 0.5).abs() < 0.01, "{kind:?}: {confidence}");
+    }
+}
+
+#[test]
+fn confidence_is_as_high_as_it_is_right() {
+    // Overlapping heaps: on fresh examples the head is right about as often as it says.
+    let (embeddings, labels) = heaps(7, 3, 220, 24, 3.0);
+    let taught = examples(&embeddings[..180], &labels[..180]);
+    for kind in Kind::ALL {
+        let head = Head::fit(kind, &taught).unwrap();
+        let (mut said, mut right) = (0.0, 0.0);
+        let fresh = embeddings[180..].iter().zip(&labels[180..]);
+        let count = fresh.len() as f32;
+        for (embedding, &label) in fresh {
+            let answer = head.answer(embedding).unwrap();
+            said += answer.confidence / count;
+            right += f32::from(u8::from(answer.class == label)) / count;
+        }
+        assert!((said - right).abs() < 0.1, "{kind:?}: says {said}, is right {right}");
+    }
+}
+
+#[test]
+fn a_new_class_leaves_the_old_examples_in_place() {
+    let (embeddings, labels) = heaps(8, 4, 10, 32, 0.4);
+    let old: Vec<Example<'_>> = examples(&embeddings, &labels)
+        .into_iter()
+        .filter(|example| example.class < 3)
+        .collect();
+    for kind in Kind::ALL {
+        let before = Head::fit(kind, &old).unwrap();
+        let after = Head::fit(kind, &examples(&embeddings, &labels)).unwrap();
+        for example in &old {
+            let answer = |head: &Head| head.answer(example.embedding).unwrap().class;
+            assert_eq!(answer(&before), example.class);
+            assert_eq!(answer(&after), example.class, "{kind:?} forgot");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn confidences_are_shares_and_fits_repeat(
+        seed in 0u64..1000, classes in 2usize..5, per_class in 1usize..6, kind in 0usize..4,
+    ) {
+        let (embeddings, labels) = heaps(seed, classes, per_class, 9, 1.0);
+        let taught = examples(&embeddings, &labels);
+        let head = Head::fit(Kind::ALL[kind], &taught).unwrap();
+        prop_assert_eq!(&head, &Head::fit(Kind::ALL[kind], &taught).unwrap());
+        prop_assert!(head.check(classes, 9).is_ok());
+        for embedding in &embeddings {
+            let shares = head.confidences(embedding).unwrap();
+            let sum: f32 = shares.iter().map(|answer| answer.confidence).sum();
+            prop_assert!((sum - 1.0).abs() < 1e-4);
+            prop_assert!(shares.iter().all(|a| (0.0..=1.0).contains(&a.confidence)));
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_embedding_does_not_matter(seed in 0u64..1000, scale in 0.01f32..100.0) {
+        let (embeddings, labels) = heaps(seed, 3, 4, 9, 1.0);
+        let head = Head::fit(Kind::Lda, &examples(&embeddings, &labels)).unwrap();
+        for embedding in &embeddings {
+            let longer: Vec<f32> = embedding.iter().map(|v| v * scale).collect();
+            let (a, b) = (head.answer(embedding).unwrap(), head.answer(&longer).unwrap());
+            prop_assert_eq!(a.class, b.class);
+            prop_assert!((a.confidence - b.confidence).abs() < 1e-3);
+        }
+    }
+}

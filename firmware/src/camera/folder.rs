@@ -1,0 +1,189 @@
+//! A folder of photos as a camera: shows them in order, again and again, and can shake like a real
+//! one, the same way for the same seed.
+
+use std::path::{Path, PathBuf};
+
+use lastlayer_shared::frame::Frame;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{CameraError, Capture, FrameSource};
+
+const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Folders within folders are searched this deep, so that links in a circle end.
+const DEPTH: usize = 16;
+
+/// At full shake: the share of each side that may be cut off, brightness up or down, and noise, the
+/// last two in steps of 255.
+const CROP: f32 = 0.12;
+const BRIGHTNESS: f32 = 30.0;
+const NOISE: f32 = 12.0;
+
+pub struct FolderCamera {
+    root: PathBuf,
+    shown: PathBuf,
+    photos: Vec<PathBuf>,
+    next: usize,
+    /// 0..=1.
+    shake: f32,
+    random: ChaCha8Rng,
+    /// Files that could not be read, each counted once a round.
+    pub unreadable: u64,
+}
+
+impl FolderCamera {
+    /// Shows everything in `root`; `shake` is 0..=1.
+    pub fn open(root: &Path, shake: f32, seed: u64) -> Result<Self, CameraError> {
+        let mut camera = Self::empty(root, shake, seed);
+        camera.show(Path::new(""))?;
+        Ok(camera)
+    }
+
+    /// Shows nothing until it is told what.
+    pub fn empty(root: &Path, shake: f32, seed: u64) -> Self {
+        Self {
+            root: root.into(),
+            shown: root.into(),
+            photos: Vec::new(),
+            next: 0,
+            shake,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            unreadable: 0,
+        }
+    }
+
+    /// Shows the photos of this folder of `root` from its first one on.
+    pub fn show(&mut self, folder: &Path) -> Result<(), CameraError> {
+        let path = self.root.join(folder);
+        let mut photos = Vec::new();
+        find(&path, DEPTH, &mut photos)?;
+        if photos.is_empty() {
+            return Err(CameraError::NoPhotos(path));
+        }
+        (self.shown, self.photos, self.next) = (path, photos, 0);
+        Ok(())
+    }
+}
+
+impl FrameSource for FolderCamera {
+    fn next(&mut self) -> Result<Capture, CameraError> {
+        for _ in 0..self.photos.len() {
+            let path = &self.photos[self.next];
+            self.next = (self.next + 1) % self.photos.len();
+            let Ok(frame) = Frame::open(path) else {
+                self.unreadable += 1;
+                continue;
+            };
+            let name = path.strip_prefix(&self.root).unwrap_or(path);
+            let photo = Some(name.to_string_lossy().into_owned());
+            let frame = if self.shake > 0.0 {
+                shaken(&frame, self.shake, &mut self.random)
+            } else {
+                frame
+            };
+            return Ok(Capture { frame, photo });
+        }
+        Err(CameraError::NoPhotos(self.shown.clone()))
+    }
+}
+
+/// In order of names, folders searched as they come.
+fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), CameraError> {
+    let failed = |source| CameraError::Folder {
+        folder: folder.into(),
+        source,
+    };
+    let mut paths = std::fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    paths.sort();
+    for path in paths {
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        if hidden {
+            continue;
+        } else if path.is_dir() && depth > 0 {
+            find(&path, depth - 1, photos)?;
+        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            photos.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Another crop, another brightness, and noise.
+fn shaken(frame: &Frame, shake: f32, random: &mut ChaCha8Rng) -> Frame {
+    let cut = |side: u32, share: f32| (side as f32 * CROP * shake * share) as u32;
+    let (left, right) = (cut(frame.width(), random.random()), cut(frame.width(), random.random()));
+    let (top, bottom) = (cut(frame.height(), random.random()), cut(frame.height(), random.random()));
+    let brightness = (random.random::<f32>() * 2.0 - 1.0) * BRIGHTNESS * shake;
+    let picture = frame.clone().into_image();
+    let (width, height) = (frame.width() - left - right, frame.height() - top - bottom);
+    let shaken = image::RgbImage::from_fn(width.max(1), height.max(1), |x, y| {
+        let mut pixel = *picture.get_pixel(
+            (x + left).min(frame.width() - 1),
+            (y + top).min(frame.height() - 1),
+        );
+        for value in &mut pixel.0 {
+            let noise = (random.random::<f32>() * 2.0 - 1.0) * NOISE * shake;
+            *value = (f32::from(*value) + brightness + noise).round().clamp(0.0, 255.0) as u8;
+        }
+        pixel
+    });
+    shaken.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, shade) in [("a/1.png", 10u8), ("a/2.png", 20), ("b/1.png", 30)] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let frame = Frame::new(20, 10, vec![shade; 600]).unwrap();
+            std::fs::write(path, frame.to_png().unwrap()).unwrap();
+        }
+        std::fs::write(folder.path().join("a/broken.png"), b"no picture").unwrap();
+        folder
+    }
+
+    #[test]
+    fn photos_come_in_order_and_again_and_broken_ones_are_skipped() {
+        let folder = folder();
+        let mut camera = FolderCamera::open(folder.path(), 0.0, 0).unwrap();
+        let names: Vec<String> = (0..4).map(|_| camera.next().unwrap().photo.unwrap()).collect();
+        assert_eq!(names, ["a/1.png", "a/2.png", "b/1.png", "a/1.png"]);
+        assert_eq!(camera.unreadable, 1);
+        camera.show(Path::new("b")).unwrap();
+        assert_eq!(camera.next().unwrap().photo.unwrap(), "b/1.png");
+        assert!(camera.show(Path::new("c")).is_err());
+        assert_eq!(camera.next().unwrap().photo.unwrap(), "b/1.png");
+    }
+
+    #[test]
+    fn the_same_seed_shakes_the_same_way() {
+        let folder = folder();
+        let frames = |seed| {
+            let mut camera = FolderCamera::open(folder.path(), 1.0, seed).unwrap();
+            (0..6).map(|_| camera.next().unwrap().frame).collect::<Vec<_>>()
+        };
+        assert_eq!(frames(1), frames(1));
+        assert_ne!(frames(1), frames(2));
+        assert!(frames(3).iter().any(|frame| frame.width() < 20));
+    }
+
+    #[test]
+    fn a_folder_without_photos_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |path: &Path| FolderCamera::open(path, 0.0, 0).err().unwrap();
+        assert!(matches!(open(folder.path()), CameraError::NoPhotos(_)));
+        assert!(matches!(open(&folder.path().join("x")), CameraError::Folder { .. }));
+        std::fs::write(folder.path().join("x.jpg"), b"broken").unwrap();
+        let mut camera = FolderCamera::open(folder.path(), 0.0, 0).unwrap();
+        assert!(matches!(camera.next(), Err(CameraError::NoPhotos(_))));
+    }
+}

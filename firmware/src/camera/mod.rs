@@ -1,0 +1,88 @@
+//! Where frames come from. All sources give the same `Frame`.
+
+mod convert;
+mod folder;
+mod v4l2;
+
+use std::{io, path::PathBuf, str::FromStr};
+
+use lastlayer_shared::frame::Frame;
+
+pub use folder::FolderCamera;
+pub use v4l2::V4l2Camera;
+
+/// A frame, and the photo that it was, where it was one.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    pub frame: Frame,
+    pub photo: Option<String>,
+}
+
+/// A camera. Waits for its next frame, for a bounded time.
+pub trait FrameSource: Send {
+    fn next(&mut self) -> Result<Capture, CameraError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CameraError {
+    #[error("there is no camera at {0}; `ls /dev/video*` lists what there is")]
+    NotThere(PathBuf),
+    #[error("the camera {0} is in use by another program; `fuser -v {0}` says by which")]
+    Busy(PathBuf),
+    #[error("the camera {0} may not be opened by this user; add the user to the group `video`")]
+    Forbidden(PathBuf),
+    #[error("{0} is not a camera that gives pictures; `v4l2-ctl --list-devices` says what it is")]
+    NotACamera(PathBuf),
+    #[error(
+        "the camera {device} gives no format that is read here (YUYV or MJPEG), only: {formats}"
+    )]
+    NoFormat { device: PathBuf, formats: String },
+    #[error("the camera {device} failed: {source}; was it unplugged?")]
+    Device { device: PathBuf, source: io::Error },
+    #[error("the camera {0} gave no frame for {1} seconds; is it connected well?")]
+    Timeout(PathBuf, u64),
+    #[error("the folder {folder} cannot be read: {source}")]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the folder {0} has no photo that can be read (.jpg, .jpeg, .png)")]
+    NoPhotos(PathBuf),
+}
+
+/// Names a camera on the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CameraAddress {
+    Folder(PathBuf),
+    V4l2(PathBuf),
+}
+
+impl FromStr for CameraAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(folder) = text.strip_prefix("folder:") {
+            return match folder {
+                "" => Err("name the folder: folder:DIR".into()),
+                folder => Ok(Self::Folder(folder.into())),
+            };
+        }
+        let device = text.strip_prefix("v4l2:").unwrap_or(text);
+        if device.starts_with('/') {
+            Ok(Self::V4l2(device.into()))
+        } else {
+            Err("give a device such as /dev/video0, or folder:DIR".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_folders_and_devices() {
+        let address = |text: &str| text.parse::<CameraAddress>();
+        assert_eq!(address("folder:a b"), Ok(CameraAddress::Folder("a b".into())));
+        assert_eq!(address("/dev/video2"), Ok(CameraAddress::V4l2("/dev/video2".into())));
+        assert_eq!(address("v4l2:/dev/cam"), Ok(CameraAddress::V4l2("/dev/cam".into())));
+        assert!(address("folder:").is_err() && address("webcam").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line of `lastlayerd`.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{camera::CameraAddress, log::LogFormat};
+
+/// Watches a camera, says what it sees, and learns at the press of a button
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "lastlayerd",
+    version,
+    after_help = "Buttons:\n  \
+        teach, short   learn what is before the camera as the selected class\n  \
+        teach, long    undo the last burst\n  \
+        next,  short   select the next class\n  \
+        next,  long    add a class\n\n\
+        On the keyboard these are t, u, n and a.\n\n\
+        Examples:\n  \
+        lastlayerd --package site.llp --camera /dev/video0 --panel keyboard --state ~/taught\n  \
+        lastlayerd --package site.llp --camera folder:photos --scene story.scene --log json"
+)]
+pub struct Options {
+    /// The package to run
+    #[arg(long)]
+    pub package: PathBuf,
+    /// /dev/videoN, or folder:DIR for a folder of photos
+    #[arg(long)]
+    pub camera: CameraAddress,
+    /// Where taught samples and the head are kept; without it they are gone at the end
+    #[arg(long)]
+    pub state: Option<PathBuf>,
+    /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR
+    #[arg(long)]
+    pub scene: Option<PathBuf>,
+    /// Where the buttons are
+    #[arg(long, value_enum, default_value_t = PanelKind::None)]
+    pub panel: PanelKind,
+    /// How verdicts and events are printed
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log: LogFormat,
+    /// Frames a second that a folder camera gives
+    #[arg(long, default_value_t = 10.0, value_parser = frame_rate)]
+    pub fps: f64,
+    /// How much a folder camera shakes, 0 (not at all) to 1
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub shake: f32,
+    /// Seed of the shake
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Stop after this many frames
+    #[arg(long)]
+    pub frames: Option<u64>,
+    /// Frames that make a burst full
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub burst: u32,
+    /// Seconds after which a burst ends even if it is not full
+    #[arg(long, default_value_t = 2.0, value_parser = frame_rate)]
+    pub burst_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PanelKind {
+    None,
+    /// Keys on the terminal that the program runs in.
+    Keyboard,
+}
+
+impl Options {
+    /// Prints help or wrong usage itself and leaves with 0 or 2, as clap does.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
+        let options = Self::parse_from(arguments);
+        if options.scene.is_some() {
+            if !matches!(options.camera, CameraAddress::Folder(_)) {
+                anyhow::bail!("a scene shows folders of photos: give --camera folder:DIR with --scene");
+            }
+            if options.panel != PanelKind::None {
+                anyhow::bail!("a scene presses the buttons itself: leave --panel out");
+            }
+        }
+        Ok(options)
+    }
+
+    /// Time between two frames of a folder camera.
+    pub fn frame_time(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.fps)
+    }
+}
+
+fn frame_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.01..=1000.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0.01 to 1000".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to 1".into()),
+    }
+}

@@ -1,0 +1,239 @@
+//! What happens next: a frame, edges of buttons, and what time it is. Two feeds: the real world,
+//! where a camera and a panel run on threads of their own and the newest frame wins; and a scene,
+//! where every frame is looked at and time is the frame counter.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    camera::{CameraError, Capture, FolderCamera, FrameSource},
+    panel::{ButtonName, Edge, Panel, SharedPin},
+    scene::{Entry, Scene, SceneAction},
+};
+
+/// How often buttons are looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub struct Moment {
+    pub now: Duration,
+    pub edges: Vec<Edge>,
+    pub capture: Option<Capture>,
+}
+
+pub trait Feed {
+    /// Waits for something to happen, a few milliseconds at most in the real world. `None`: it is
+    /// over.
+    fn next(&mut self) -> Result<Option<Moment>, CameraError>;
+    /// Frames that came and were never looked at.
+    fn dropped(&self) -> u64;
+    /// Whether time stands still while a frame is looked at or a burst is learned.
+    fn lockstep(&self) -> bool;
+}
+
+/// A camera and a panel that go on by themselves.
+pub struct LiveFeed {
+    start: Instant,
+    latest: Arc<Latest>,
+    edges: Receiver<Edge>,
+}
+
+/// Holds the newest frame until somebody takes it.
+#[derive(Default)]
+struct Latest {
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Slot {
+    capture: Option<Result<Capture, CameraError>>,
+    dropped: u64,
+}
+
+impl Latest {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        // A thread that panicked while it held the slot has left a whole capture or none.
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LiveFeed {
+    /// `pace` is the time between two frames for a camera that has no pace of its own.
+    pub fn start(
+        camera: Box<dyn FrameSource>,
+        pace: Option<Duration>,
+        panel: Option<Panel<SharedPin>>,
+    ) -> std::io::Result<Self> {
+        let start = Instant::now();
+        let latest = Arc::new(Latest::default());
+        let shared = latest.clone();
+        thread::Builder::new()
+            .name("camera".into())
+            .spawn(move || capture_all(camera, pace, &shared))?;
+        let (sender, edges) = channel();
+        if let Some(panel) = panel {
+            thread::Builder::new()
+                .name("panel".into())
+                .spawn(move || poll_all(panel, start, &sender))?;
+        }
+        Ok(Self {
+            start,
+            latest,
+            edges,
+        })
+    }
+}
+
+/// Ends when the camera fails or nobody is left to look.
+fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest: &Arc<Latest>) {
+    let mut due = Instant::now();
+    while Arc::strong_count(latest) > 1 {
+        let capture = camera.next();
+        let failed = capture.is_err();
+        let mut slot = latest.lock();
+        if slot.capture.replace(capture).is_some() {
+            slot.dropped += 1;
+        }
+        drop(slot);
+        latest.changed.notify_one();
+        if failed {
+            return;
+        }
+        if let Some(pace) = pace {
+            due += pace;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+fn poll_all(mut panel: Panel<SharedPin>, start: Instant, edges: &Sender<Edge>) {
+    loop {
+        for edge in panel.poll(start.elapsed()) {
+            if edges.send(edge).is_err() {
+                return;
+            }
+        }
+        thread::sleep(POLL);
+    }
+}
+
+impl Feed for LiveFeed {
+    fn next(&mut self) -> Result<Option<Moment>, CameraError> {
+        let slot = self.latest.lock();
+        let (mut slot, _) = self
+            .latest
+            .changed
+            .wait_timeout_while(slot, POLL * 4, |slot| slot.capture.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        let capture = slot.capture.take().transpose()?;
+        drop(slot);
+        Ok(Some(Moment {
+            now: self.start.elapsed(),
+            edges: self.edges.try_iter().collect(),
+            capture,
+        }))
+    }
+
+    fn dropped(&self) -> u64 {
+        self.latest.lock().dropped
+    }
+
+    fn lockstep(&self) -> bool {
+        false
+    }
+}
+
+/// A folder camera and buttons that follow a scene.
+pub struct SceneFeed {
+    camera: FolderCamera,
+    showing: bool,
+    entries: std::iter::Peekable<std::vec::IntoIter<Entry>>,
+    end: Duration,
+    panel: Panel<SharedPin>,
+    pins: [(ButtonName, SharedPin); 2],
+    frame_time: Duration,
+    frames: u32,
+}
+
+impl SceneFeed {
+    pub fn new(camera: FolderCamera, scene: Scene, frame_time: Duration) -> Self {
+        let pins = [
+            (ButtonName::Teach, SharedPin::released()),
+            (ButtonName::Next, SharedPin::released()),
+        ];
+        Self {
+            camera,
+            showing: false,
+            entries: scene.entries.into_iter().peekable(),
+            end: scene.end,
+            panel: Panel::new(pins.clone()),
+            pins,
+            frame_time,
+            frames: 0,
+        }
+    }
+
+    /// Does what the scene says for this time. Buttons are looked at around every change, so that
+    /// a press shorter than a frame is still a press.
+    fn follow(&mut self, now: Duration) -> Result<Vec<Edge>, CameraError> {
+        let mut edges = Vec::new();
+        while let Some(entry) = self.entries.next_if(|entry| entry.at <= now) {
+            match entry.action {
+                SceneAction::Show(folder) => {
+                    self.camera.show(&folder)?;
+                    self.showing = true;
+                }
+                SceneAction::Press(button) => edges.extend(self.set(button, true, entry.at)),
+                SceneAction::Release(button) => edges.extend(self.set(button, false, entry.at)),
+            }
+        }
+        Ok(edges)
+    }
+
+    fn set(&mut self, button: ButtonName, pressed: bool, at: Duration) -> Vec<Edge> {
+        for (name, pin) in &self.pins {
+            if *name == button {
+                pin.set(pressed);
+            }
+        }
+        // Scenes have no bounce: the level is stable from `at` on.
+        let mut edges = self.panel.poll(at);
+        edges.extend(self.panel.poll(at + Duration::from_millis(50)));
+        edges
+    }
+}
+
+impl Feed for SceneFeed {
+    fn next(&mut self) -> Result<Option<Moment>, CameraError> {
+        let now = self.frame_time * self.frames;
+        if now > self.end {
+            return Ok(None);
+        }
+        self.frames += 1;
+        let edges = self.follow(now)?;
+        let capture = match self.showing {
+            true => Some(self.camera.next()?),
+            false => None,
+        };
+        Ok(Some(Moment {
+            now,
+            edges,
+            capture,
+        }))
+    }
+
+    fn dropped(&self) -> u64 {
+        0
+    }
+
+    fn lockstep(&self) -> bool {
+        true
+    }
+}

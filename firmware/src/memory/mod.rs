@@ -1,0 +1,371 @@
+//! What the board was taught, on disk: `samples` and `head` in the state folder, each a framed
+//! file (`lastlayer_shared::framed`) that is replaced whole, and `lock`, which keeps a second
+//! program out. Nothing is reported as learned before it is on disk.
+//!
+//! The samples are the truth; the head is a cache of what fitting them gave.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use lastlayer_shared::{
+    file::{self, FileError},
+    framed::{self, FramedError},
+    head::Head,
+    sample::Sample,
+};
+use serde::{Deserialize, Serialize};
+
+const SAMPLES: &str = "samples";
+const HEAD: &str = "head";
+const LOCK: &str = "lock";
+/// The largest file of ours that is read: some 100,000 samples.
+const MAX_SIZE: u64 = 2 << 30;
+
+const SAMPLES_KIND: framed::Kind = framed::Kind {
+    name: *b"LLSM",
+    version: 1,
+};
+const HEAD_KIND: framed::Kind = framed::Kind {
+    name: *b"LLHD",
+    version: 1,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    #[error("the state folder {folder} cannot be used: {source}; give another with --state")]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the state folder {0} is in use by another lastlayerd; stop that one or give another")]
+    InUse(PathBuf),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(
+        "{path} cannot be read: {reason}. It is left as it is; move it away to start anew, or give \
+         another folder with --state"
+    )]
+    Damaged { path: PathBuf, reason: FramedError },
+    #[error(
+        "what was taught in {folder} was taught with another network and cannot be used with this \
+         package; give another folder with --state, or the package it was taught with"
+    )]
+    OtherBackbone { folder: PathBuf },
+    #[error("there are {0} classes already, and no more fit")]
+    TooManyClasses(usize),
+}
+
+/// Taught classes and samples, in the order they came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// The backbone that the embeddings come from.
+    backbone: String,
+    /// Classes that samples refer to, or that were added on the board.
+    classes: Vec<String>,
+    samples: Vec<Sample>,
+    next_burst: u32,
+    next_sequence: u64,
+}
+
+/// The head with what it was fitted on, so that a head that is behind the samples is noticed.
+#[derive(Serialize, Deserialize)]
+struct KeptHead {
+    backbone: String,
+    /// `Taught::next_sequence` and the number of samples and package of when it was fitted.
+    fitted_on: FittedOn,
+    head: Head,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedOn {
+    /// The starting samples: hash of the package file.
+    pub package: String,
+    pub next_sequence: u64,
+    pub samples: u64,
+}
+
+/// One embedded frame that is about to be remembered.
+pub struct NewSample {
+    pub embedding: Vec<f32>,
+    pub crop: Vec<u8>,
+}
+
+pub struct Memory {
+    /// `None`: nothing outlives the program.
+    folder: Option<PathBuf>,
+    taught: Taught,
+    _lock: Option<File>,
+}
+
+impl Memory {
+    /// Opens the state folder, making it where it is not there. Samples of another backbone are an
+    /// error and stay untouched.
+    pub fn open(folder: Option<&Path>, backbone: &str) -> Result<Self, MemoryError> {
+        let empty = Taught {
+            backbone: backbone.into(),
+            ..Taught::default()
+        };
+        let Some(folder) = folder else {
+            return Ok(Self {
+                folder: None,
+                taught: empty,
+                _lock: None,
+            });
+        };
+        let lock = lock(folder)?;
+        let taught = read(&folder.join(SAMPLES), SAMPLES_KIND)?.unwrap_or(empty);
+        if taught.backbone != backbone {
+            return Err(MemoryError::OtherBackbone {
+                folder: folder.into(),
+            });
+        }
+        let names = taught.classes.len();
+        if taught.samples.iter().any(|sample| usize::from(sample.class) >= names) {
+            return Err(MemoryError::Damaged {
+                path: folder.join(SAMPLES),
+                reason: FramedError::Content("a sample is of a class that is not there".into()),
+            });
+        }
+        Ok(Self {
+            folder: Some(folder.into()),
+            taught,
+            _lock: Some(lock),
+        })
+    }
+
+    pub fn classes(&self) -> &[String] {
+        &self.taught.classes
+    }
+
+    /// `class` indexes `classes`.
+    pub fn samples(&self) -> &[Sample] {
+        &self.taught.samples
+    }
+
+    /// Remembers a burst, all of it or nothing; returns its number.
+    pub fn add_burst(&mut self, class: &str, burst: Vec<NewSample>) -> Result<u32, MemoryError> {
+        let mut next = self.taught.clone();
+        let class = next.class(class)?;
+        let number = next.next_burst;
+        for new in burst {
+            next.samples.push(Sample {
+                class,
+                burst: number,
+                sequence: next.next_sequence,
+                embedding: new.embedding,
+                crop: new.crop,
+            });
+            next.next_sequence += 1;
+        }
+        next.next_burst += 1;
+        self.commit(next)?;
+        Ok(number)
+    }
+
+    /// Forgets the burst that was remembered last: its class and number of samples, or `None` where
+    /// there is none.
+    pub fn undo(&mut self) -> Result<Option<(String, usize)>, MemoryError> {
+        let Some(last) = self.taught.samples.last() else {
+            return Ok(None);
+        };
+        let (burst, class) = (last.burst, self.taught.classes[usize::from(last.class)].clone());
+        let mut next = self.taught.clone();
+        next.samples.retain(|sample| sample.burst != burst);
+        let count = self.taught.samples.len() - next.samples.len();
+        self.commit(next)?;
+        Ok(Some((class, count)))
+    }
+
+    pub fn add_class(&mut self, name: &str) -> Result<(), MemoryError> {
+        let mut next = self.taught.clone();
+        next.class(name)?;
+        self.commit(next)
+    }
+
+    /// What a head that is fitted now is fitted on.
+    pub fn fitted_on(&self, package: &str) -> FittedOn {
+        FittedOn {
+            package: package.into(),
+            next_sequence: self.taught.next_sequence,
+            samples: self.taught.samples.len() as u64,
+        }
+    }
+
+    pub fn keep_head(&self, head: &Head, fitted_on: FittedOn) -> Result<(), MemoryError> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let kept = KeptHead {
+            backbone: self.taught.backbone.clone(),
+            fitted_on,
+            head: head.clone(),
+        };
+        write(&folder.join(HEAD), HEAD_KIND, &kept)
+    }
+
+    /// The kept head, if it was fitted on just this; it can always be fitted again.
+    pub fn head(&self, fitted_on: &FittedOn) -> Option<Head> {
+        let path = self.folder.as_ref()?.join(HEAD);
+        let kept: KeptHead = read(&path, HEAD_KIND).ok().flatten()?;
+        let current = kept.backbone == self.taught.backbone && kept.fitted_on == *fitted_on;
+        current.then_some(kept.head)
+    }
+
+    /// On disk first, then here.
+    fn commit(&mut self, next: Taught) -> Result<(), MemoryError> {
+        if let Some(folder) = &self.folder {
+            write(&folder.join(SAMPLES), SAMPLES_KIND, &next)?;
+        }
+        self.taught = next;
+        Ok(())
+    }
+}
+
+impl Taught {
+    fn class(&mut self, name: &str) -> Result<u16, MemoryError> {
+        let at = match self.classes.iter().position(|class| class == name) {
+            Some(at) => at,
+            None => {
+                self.classes.push(name.into());
+                self.classes.len() - 1
+            }
+        };
+        u16::try_from(at).map_err(|_| MemoryError::TooManyClasses(at))
+    }
+}
+
+/// The lock goes with the file handle, also when the program is killed.
+fn lock(folder: &Path) -> Result<File, MemoryError> {
+    let failed = |source| MemoryError::Folder {
+        folder: folder.into(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let file = File::create(folder.join(LOCK)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(MemoryError::InUse(folder.into())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// `None` where there is no file.
+fn read<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    kind: framed::Kind,
+) -> Result<Option<T>, MemoryError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = file::read(path, MAX_SIZE)?;
+    framed::open(kind, &bytes)
+        .map(Some)
+        .map_err(|reason| MemoryError::Damaged {
+            path: path.into(),
+            reason,
+        })
+}
+
+fn write<T: Serialize>(path: &Path, kind: framed::Kind, value: &T) -> Result<(), MemoryError> {
+    let bytes = framed::seal(kind, value).map_err(|reason| MemoryError::Damaged {
+        path: path.into(),
+        reason,
+    })?;
+    Ok(file::write(path, &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastlayer_shared::head::{Example, Kind};
+
+    fn burst(count: usize) -> Vec<NewSample> {
+        (0..count)
+            .map(|i| NewSample {
+                embedding: vec![i as f32, 1.0],
+                crop: vec![i as u8],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_restart_knows_what_was_taught_and_undo_takes_the_last_burst() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        {
+            let mut memory = Memory::open(Some(&state), "net").unwrap();
+            memory.add_burst("car", burst(3)).unwrap();
+            memory.add_burst("truck", burst(2)).unwrap();
+        }
+        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        assert_eq!(memory.classes(), ["car", "truck"]);
+        let sequence: Vec<u64> = memory.samples().iter().map(|s| s.sequence).collect();
+        assert_eq!(sequence, [0, 1, 2, 3, 4]);
+        assert_eq!(memory.undo().unwrap(), Some(("truck".into(), 2)));
+        assert_eq!(memory.add_burst("car", burst(1)).unwrap(), 2);
+        assert_eq!(memory.samples().last().unwrap().sequence, 5);
+        drop(memory);
+        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        assert_eq!(memory.samples().len(), 4);
+        memory.undo().unwrap();
+        memory.undo().unwrap();
+        assert_eq!(memory.undo().unwrap(), None);
+    }
+
+    #[test]
+    fn one_program_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Memory::open(Some(folder.path()), "net").unwrap();
+        let second = Memory::open(Some(folder.path()), "net").err().unwrap();
+        assert!(matches!(second, MemoryError::InUse(_)));
+        drop(first);
+        Memory::open(Some(folder.path()), "net").unwrap();
+    }
+
+    #[test]
+    fn another_network_and_damage_are_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SAMPLES);
+        Memory::open(Some(folder.path()), "net").unwrap().add_burst("car", burst(3)).unwrap();
+        let other = Memory::open(Some(folder.path()), "other").err().unwrap();
+        assert!(matches!(other, MemoryError::OtherBackbone { .. }));
+        let good = std::fs::read(&path).unwrap();
+        for cut in [0, 10, good.len() - 1] {
+            std::fs::write(&path, &good[..cut]).unwrap();
+            let error = Memory::open(Some(folder.path()), "net").err().unwrap();
+            assert!(matches!(error, MemoryError::Damaged { .. }), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), good[..cut]);
+        }
+    }
+
+    #[test]
+    fn a_failed_write_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        memory.add_burst("car", burst(1)).unwrap();
+        std::fs::remove_dir_all(&state).unwrap();
+        assert!(memory.add_burst("car", burst(1)).is_err());
+        assert_eq!(memory.samples().len(), 1);
+    }
+
+    #[test]
+    fn a_head_is_used_only_with_what_it_was_fitted_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = Memory::open(Some(folder.path()), "net").unwrap();
+        memory.add_burst("car", burst(2)).unwrap();
+        let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
+        let example = |embedding, class| Example {
+            embedding,
+            class,
+            burst: 0,
+        };
+        let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
+        let on = memory.fitted_on("package");
+        memory.keep_head(&head, on.clone()).unwrap();
+        assert_eq!(memory.head(&on), Some(head));
+        assert_eq!(memory.head(&memory.fitted_on("other package")), None);
+        memory.add_burst("car", burst(1)).unwrap();
+        assert_eq!(memory.head(&memory.fitted_on("package")), None);
+    }
+}

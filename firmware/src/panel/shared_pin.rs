@@ -1,0 +1,44 @@
+//! A pin whose level is set by the program itself: by a key, by a scene, by a test.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use embedded_hal::digital::{ErrorType, InputPin};
+
+/// Clones share the level.
+#[derive(Clone, Debug)]
+pub struct SharedPin {
+    pressed: Arc<AtomicBool>,
+}
+
+impl SharedPin {
+    pub fn released() -> Self {
+        Self {
+            pressed: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// A pressed button pulls the pin low.
+    pub fn set(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
+    }
+}
+
+impl ErrorType for SharedPin {
+    type Error = Infallible;
+}
+
+impl InputPin for SharedPin {
+    fn is_high(&mut self) -> Result<bool, Infallible> {
+        Ok(!self.pressed.load(Ordering::Relaxed))
+    }
+
+    fn is_low(&mut self) -> Result<bool, Infallible> {
+        Ok(self.pressed.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,246 @@
+//! The main loop: frames become verdicts, presses become bursts, and a new head is live on the
+//! next frame.
+
+use std::{
+    io::{BufWriter, Write, stdout},
+    sync::mpsc::{Receiver, Sender},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use lastlayer_shared::{
+    backbone::{Backbone, Embedder},
+    file,
+    package::{MAX_SIZE, Package},
+    verdict::Verdict,
+};
+
+use crate::{
+    camera::{CameraAddress, Capture, FolderCamera, FrameSource, V4l2Camera},
+    cli::{Options, PanelKind},
+    feed::{Feed, LiveFeed, SceneFeed},
+    log::{Event, Log},
+    memory::Memory,
+    panel::{Keyboard, Panel},
+    scene::Scene,
+    session::{Action, BurstRules, Session, State},
+    trainer::{Job, Knowledge, Outcome, Report, Trainer},
+};
+
+/// Fewer frames than this teach nothing that lasts.
+const FEWEST_FRAMES: usize = 3;
+const MAX_SCENE: u64 = 1 << 20;
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let bytes = file::read(&options.package, MAX_SIZE)?;
+    let package = Package::from_bytes(&bytes)
+        .with_context(|| format!("{}", options.package.display()))?;
+    let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
+    let mut embedder = backbone.embedder()?;
+    let self_test = package.run_self_test(&mut embedder)?;
+    let memory = Memory::open(options.state.as_deref(), backbone.id())?;
+    let version = package.version;
+    let trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
+    let knowledge = trainer.start()?;
+    // Whatever is wrong with the camera or the scene is said before watching starts.
+    let (mut feed, _keyboard) = feed(options)?;
+    let mut log = Log::new(BufWriter::new(stdout()), options.log);
+    log.write(&Event::Ready {
+        package_version: version,
+        backbone: backbone.id(),
+        classes: &knowledge.classes,
+        samples: &knowledge.counts,
+        self_test,
+        load_ms: start.elapsed().as_secs_f64() * 1e3,
+    })?;
+    let (jobs, reports) = trainer.spawn(knowledge.clone())?;
+    let full = options.burst as usize;
+    let rules = BurstRules {
+        full,
+        longest: Duration::from_secs_f64(options.burst_seconds),
+        fewest: FEWEST_FRAMES.min(full),
+    };
+    let mut watch = Watch {
+        session: Session::new(rules, knowledge.classes.len()),
+        embedder,
+        knowledge,
+        jobs,
+        reports,
+        log,
+        frames: 0,
+    };
+    watch.follow(feed.as_mut(), options.frames)
+}
+
+/// The feed, and the keyboard that must outlive it.
+fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> {
+    if let (Some(path), CameraAddress::Folder(folder)) = (&options.scene, &options.camera) {
+        let place = || format!("{}", path.display());
+        let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
+        let scene: Scene = text.parse().with_context(place)?;
+        let camera = FolderCamera::empty(folder, options.shake, options.seed);
+        let feed = SceneFeed::new(camera, scene, options.frame_time());
+        return Ok((Box::new(feed), None));
+    }
+    let (camera, pace): (Box<dyn FrameSource>, _) = match &options.camera {
+        CameraAddress::Folder(folder) => (
+            Box::new(FolderCamera::open(folder, options.shake, options.seed)?),
+            Some(options.frame_time()),
+        ),
+        CameraAddress::V4l2(device) => (Box::new(V4l2Camera::open(device)?), None),
+    };
+    let (keyboard, panel) = match options.panel {
+        PanelKind::None => (None, None),
+        PanelKind::Keyboard => {
+            let (keyboard, pins) = Keyboard::start().context("the keyboard cannot be read")?;
+            (Some(keyboard), Some(Panel::new(pins)))
+        }
+    };
+    Ok((Box::new(LiveFeed::start(camera, pace, panel)?), keyboard))
+}
+
+struct Watch<W: Write> {
+    session: Session,
+    embedder: Embedder,
+    knowledge: Knowledge,
+    jobs: Sender<Job>,
+    reports: Receiver<Report>,
+    log: Log<W>,
+    frames: u64,
+}
+
+impl<W: Write> Watch<W> {
+    fn follow(&mut self, feed: &mut dyn Feed, most: Option<u64>) -> anyhow::Result<()> {
+        while most.is_none_or(|most| self.frames < most) {
+            let Some(moment) = feed.next()? else {
+                break;
+            };
+            let before = self.session.state();
+            let mut actions = Vec::new();
+            for edge in moment.edges {
+                actions.extend(self.session.edge(edge));
+                actions.extend(self.session.tick(edge.at));
+            }
+            if let Some(capture) = &moment.capture {
+                self.session.frame(&capture.frame);
+            }
+            actions.extend(self.session.tick(moment.now));
+            for action in actions {
+                self.act(action, moment.now)?;
+            }
+            self.log_state(before, moment.now)?;
+            if let Some(capture) = &moment.capture {
+                self.look(capture, moment.now)?;
+            }
+            self.collect_reports(feed.lockstep(), moment.now)?;
+        }
+        // What was being learned when the end came is still learned.
+        while self.session.state() == State::Training {
+            self.collect_reports(true, Duration::ZERO)?;
+        }
+        self.log.write(&Event::Stopped {
+            frames: self.frames,
+            dropped: feed.dropped(),
+        })?;
+        Ok(())
+    }
+
+    fn look(&mut self, capture: &Capture, now: Duration) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let embedding = self.embedder.embed(&capture.frame)?;
+        let verdict = Verdict::of(
+            self.knowledge.head.as_deref(),
+            &embedding,
+            &self.knowledge.classes,
+        );
+        let event = Event::Verdict {
+            frame: self.frames,
+            time: now.as_secs_f64(),
+            photo: capture.photo.as_deref(),
+            class: &verdict.class,
+            confidence: verdict.confidence,
+            ms: start.elapsed().as_secs_f64() * 1e3,
+        };
+        self.frames += 1;
+        Ok(self.log.write(&event)?)
+    }
+
+    fn act(&mut self, action: Action, now: Duration) -> anyhow::Result<()> {
+        let time = now.as_secs_f64();
+        let job = match action {
+            Action::Learn { class, frames } => Job::Learn { class, frames },
+            Action::Undo => Job::Undo,
+            Action::AddClass => Job::AddClass,
+            Action::Selected { class } => {
+                let class = self.knowledge.classes.get(class).map_or("", String::as_str);
+                return Ok(self.log.write(&Event::Selected { time, class })?);
+            }
+            Action::Refused { reason } => {
+                let reason = reason.to_string();
+                return Ok(self.log.write(&Event::Refused { time, reason })?);
+            }
+        };
+        self.jobs.send(job).ok().context("the training thread has ended")
+    }
+
+    /// Takes what the trainer has done; waits for it where time stands still meanwhile.
+    fn collect_reports(&mut self, wait: bool, now: Duration) -> anyhow::Result<()> {
+        let report = if wait && self.session.state() == State::Training {
+            Some(self.reports.recv().context("the training thread has ended")?)
+        } else {
+            self.reports.try_recv().ok()
+        };
+        let Some((result, knowledge)) = report else {
+            return Ok(());
+        };
+        self.knowledge = knowledge;
+        let before = self.session.state();
+        let time = now.as_secs_f64();
+        let classes = &self.knowledge.classes;
+        let added = matches!(result, Ok(Outcome::ClassAdded { .. }));
+        match &result {
+            Ok(outcome) => {
+                self.session.finished(classes.len(), added);
+                self.log.write(&match outcome {
+                    Outcome::Learned {
+                        class,
+                        samples,
+                        embed_ms,
+                        train_ms,
+                    } => Event::Learned {
+                        time,
+                        class,
+                        samples: *samples,
+                        classes,
+                        counts: &self.knowledge.counts,
+                        embed_ms: *embed_ms,
+                        train_ms: *train_ms,
+                    },
+                    Outcome::Undone { class, samples } => Event::Undone {
+                        time,
+                        class,
+                        samples: *samples,
+                    },
+                    Outcome::ClassAdded { class } => Event::ClassAdded { time, class },
+                })?;
+            }
+            Err(error) => {
+                let action = self.session.failed(now, error.to_string());
+                self.act(action, now)?;
+            }
+        }
+        self.log_state(before, now)
+    }
+
+    fn log_state(&mut self, before: State, now: Duration) -> anyhow::Result<()> {
+        let after = self.session.state();
+        if after != before {
+            self.log.write(&Event::State {
+                time: now.as_secs_f64(),
+                state: after.name(),
+            })?;
+        }
+        Ok(())
+    }
+}
