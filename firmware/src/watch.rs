@@ -112,10 +112,12 @@ struct Watch<W: Write> {
 
 impl<W: Write> Watch<W> {
     fn follow(&mut self, feed: &mut dyn Feed, most: Option<u64>) -> anyhow::Result<()> {
+        let mut now = Duration::ZERO;
         while most.is_none_or(|most| self.frames < most) {
             let Some(moment) = feed.next()? else {
                 break;
             };
+            now = moment.now;
             let before = self.session.state();
             let mut actions = Vec::new();
             for edge in moment.edges {
@@ -137,7 +139,7 @@ impl<W: Write> Watch<W> {
         }
         // What was being learned when the end came is still learned.
         while self.session.state() == State::Training {
-            self.collect_reports(true, Duration::ZERO)?;
+            self.collect_reports(true, now)?;
         }
         self.log.write(&Event::Stopped {
             frames: self.frames,

@@ -1,6 +1,7 @@
 //! `lastlayer`, the host's tool, as a library with a thin main.
 
 mod commands;
+pub mod demo;
 pub mod embed;
 pub mod evaluate;
 pub mod graph;
@@ -16,7 +17,7 @@ use clap::Parser;
 /// for wrong usage.
 pub fn main() -> ExitCode {
     match commands::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             ui::error(&error);
             ExitCode::FAILURE

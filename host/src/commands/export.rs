@@ -73,6 +73,17 @@ struct Built {
 }
 
 impl Export {
+    /// A built-in recipe at one input size.
+    pub fn recipe(name: &str, output: PathBuf, input_size: u32) -> Self {
+        Self {
+            source: name.into(),
+            output,
+            input_size: Some(input_size),
+            recipes: None,
+            preprocess: None,
+        }
+    }
+
     pub fn run(self) -> anyhow::Result<()> {
         let source = self.source()?;
         let built = build(&source)?;

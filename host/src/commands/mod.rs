@@ -6,7 +6,12 @@ mod export;
 mod inspect;
 mod package;
 
+use std::{ffi::OsString, process::ExitCode};
+
 use clap::{Parser, Subcommand};
+
+/// The name under which this program is the board's.
+pub const BOARD_PROGRAM: &str = "lastlayerd";
 
 #[derive(Parser)]
 #[command(
@@ -30,20 +35,27 @@ enum Command {
     Inspect(inspect::Inspect),
     Eval(eval::Eval),
     Demo(demo::Demo),
-    /// The board's program; `demo` starts it as a process of its own.
-    #[command(hide = true, disable_help_flag = true)]
-    Lastlayerd(demo::BoardProgram),
+    /// The board's program, so that `demo` can start it as a process of its own
+    #[command(hide = true, disable_help_flag = true, name = BOARD_PROGRAM)]
+    Lastlayerd {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 impl Cli {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Export(command) => command.run(),
-            Command::Package(command) => command.run(),
-            Command::Inspect(command) => command.run(),
-            Command::Eval(command) => command.run(),
-            Command::Demo(command) => command.run(),
-            Command::Lastlayerd(command) => command.run(),
+            Command::Export(command) => command.run()?,
+            Command::Package(command) => command.run()?,
+            Command::Inspect(command) => command.run()?,
+            Command::Eval(command) => command.run()?,
+            Command::Demo(command) => command.run()?,
+            Command::Lastlayerd { arguments } => {
+                let name = OsString::from(BOARD_PROGRAM);
+                return Ok(lastlayer_firmware::main([name].into_iter().chain(arguments)));
+            }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
