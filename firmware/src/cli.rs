@@ -73,7 +73,9 @@ impl Options {
         let options = Self::parse_from(arguments);
         if options.scene.is_some() {
             if !matches!(options.camera, CameraAddress::Folder(_)) {
-                anyhow::bail!("a scene shows folders of photos: give --camera folder:DIR with --scene");
+                anyhow::bail!(
+                    "a scene shows folders of photos: give --camera folder:DIR with --scene"
+                );
             }
             if options.panel != PanelKind::None {
                 anyhow::bail!("a scene presses the buttons itself: leave --panel out");

@@ -104,17 +104,17 @@ impl<W: Write> Log<W> {
 
     fn text(&mut self, event: &Event<'_>) -> Option<String> {
         Some(match event {
-            Event::Ready {
-                classes, samples, ..
-            } if classes.is_empty() => {
-                let _ = samples;
+            Event::Ready { classes: [], .. } => {
                 "ready; no classes yet: hold `next` to add one, then press `teach`".into()
             }
             Event::Ready {
                 classes, samples, ..
             } => {
-                let list: Vec<String> =
-                    classes.iter().zip(*samples).map(|(c, n)| format!("{c} ({n})")).collect();
+                let list: Vec<String> = classes
+                    .iter()
+                    .zip(*samples)
+                    .map(|(c, n)| format!("{c} ({n})"))
+                    .collect();
                 format!("ready; classes with their samples: {}", list.join(", "))
             }
             Event::State { state, time } => format!("{time:8.2}  {state}"),

@@ -36,7 +36,10 @@ pub enum TrainError {
 
 pub enum Job {
     /// `class` indexes the class list of the last `Knowledge`.
-    Learn { class: usize, frames: Vec<Frame> },
+    Learn {
+        class: usize,
+        frames: Vec<Frame>,
+    },
     Undo,
     AddClass,
 }
@@ -102,18 +105,26 @@ impl Trainer {
     /// All samples that there are. Bursts of the package and of the memory are told apart.
     fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a>> {
         let mut all = examples(&self.package.samples);
-        let offset = all.iter().map(|example| example.burst + 1).max().unwrap_or(0);
+        let offset = all
+            .iter()
+            .map(|example| example.burst + 1)
+            .max()
+            .unwrap_or(0);
         let place: Vec<usize> = self
             .memory
             .classes()
             .iter()
             .map(|name| classes.iter().position(|class| class == name).unwrap_or(0))
             .collect();
-        all.extend(examples(self.memory.samples()).into_iter().map(|example| Example {
-            class: place[example.class],
-            burst: example.burst.saturating_add(offset),
-            ..example
-        }));
+        all.extend(
+            examples(self.memory.samples())
+                .into_iter()
+                .map(|example| Example {
+                    class: place[example.class],
+                    burst: example.burst.saturating_add(offset),
+                    ..example
+                }),
+        );
         all
     }
 
@@ -121,7 +132,11 @@ impl Trainer {
     pub fn start(&self) -> Result<Knowledge, TrainError> {
         let on = self.memory.fitted_on(&self.package_id);
         let kept = self.memory.head(&on).filter(|head| {
-            let width = self.package.self_test.first().map_or(0, |test| test.embedding.len());
+            let width = self
+                .package
+                .self_test
+                .first()
+                .map_or(0, |test| test.embedding.len());
             head.check(self.classes().len(), width).is_ok()
         });
         match kept {
@@ -151,7 +166,8 @@ impl Trainer {
             Err(error) => return Err(error.into()),
         };
         if let Some(head) = &head {
-            self.memory.keep_head(head, self.memory.fitted_on(&self.package_id))?;
+            self.memory
+                .keep_head(head, self.memory.fitted_on(&self.package_id))?;
         }
         Ok(self.knowledge(head.map(Arc::new)))
     }
@@ -196,7 +212,11 @@ impl Trainer {
     }
 
     fn embed(&mut self, frame: &Frame) -> Result<NewSample, TrainError> {
-        let crop = self.package.preprocess.crop(frame).map_err(BackboneError::from)?;
+        let crop = self
+            .package
+            .preprocess
+            .crop(frame)
+            .map_err(BackboneError::from)?;
         Ok(NewSample {
             embedding: self.embedder.embed_crop(&crop)?,
             crop: crop.to_jpeg()?,
@@ -211,17 +231,19 @@ impl Trainer {
     ) -> std::io::Result<(Sender<Job>, Receiver<Report>)> {
         let (jobs, inbox) = channel();
         let (outbox, reports) = channel();
-        thread::Builder::new().name("trainer".into()).spawn(move || {
-            for job in inbox {
-                let result = self.work(job).map(|(outcome, knowledge)| {
-                    current = knowledge;
-                    outcome
-                });
-                if outbox.send((result, current.clone())).is_err() {
-                    break;
+        thread::Builder::new()
+            .name("trainer".into())
+            .spawn(move || {
+                for job in inbox {
+                    let result = self.work(job).map(|(outcome, knowledge)| {
+                        current = knowledge;
+                        outcome
+                    });
+                    if outbox.send((result, current.clone())).is_err() {
+                        break;
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok((jobs, reports))
     }
 }

@@ -34,8 +34,8 @@ const MAX_SCENE: u64 = 1 << 20;
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     let bytes = file::read(&options.package, MAX_SIZE)?;
-    let package = Package::from_bytes(&bytes)
-        .with_context(|| format!("{}", options.package.display()))?;
+    let package =
+        Package::from_bytes(&bytes).with_context(|| format!("{}", options.package.display()))?;
     let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
     let mut embedder = backbone.embedder()?;
     let self_test = package.run_self_test(&mut embedder)?;
@@ -183,13 +183,20 @@ impl<W: Write> Watch<W> {
                 return Ok(self.log.write(&Event::Refused { time, reason })?);
             }
         };
-        self.jobs.send(job).ok().context("the training thread has ended")
+        self.jobs
+            .send(job)
+            .ok()
+            .context("the training thread has ended")
     }
 
     /// Takes what the trainer has done; waits for it where time stands still meanwhile.
     fn collect_reports(&mut self, wait: bool, now: Duration) -> anyhow::Result<()> {
         let report = if wait && self.session.state() == State::Training {
-            Some(self.reports.recv().context("the training thread has ended")?)
+            Some(
+                self.reports
+                    .recv()
+                    .context("the training thread has ended")?,
+            )
         } else {
             self.reports.try_recv().ok()
         };

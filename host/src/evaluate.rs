@@ -100,8 +100,13 @@ pub fn embeddings(
         .iter()
         .map(|(_, path)| Ok(file::sha256(&file::read(path, MAX_FILE)?)))
         .collect::<Result<_, file::FileError>>()?;
-    let missing: Vec<usize> = (0..sums.len()).filter(|&i| !known.contains_key(&sums[i])).collect();
-    let paths: Vec<PathBuf> = missing.iter().map(|&i| labelled.photos[i].1.clone()).collect();
+    let missing: Vec<usize> = (0..sums.len())
+        .filter(|&i| !known.contains_key(&sums[i]))
+        .collect();
+    let paths: Vec<PathBuf> = missing
+        .iter()
+        .map(|&i| labelled.photos[i].1.clone())
+        .collect();
     started(paths.len() as u64);
     let embedded = embed::photos(backbone, &paths, done)?;
     for (&photo, item) in missing.iter().zip(embedded) {

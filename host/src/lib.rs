@@ -9,9 +9,13 @@ pub mod photos;
 pub mod pretrained;
 pub mod ui;
 
+mod self_test;
+
 use std::process::ExitCode;
 
 use clap::Parser;
+
+pub use self_test::self_test;
 
 /// Runs the program: the exit code is 0, 1 for a failure (one line on stderr says what to do) or 2
 /// for wrong usage.

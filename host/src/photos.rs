@@ -38,7 +38,11 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
     let mut classes = Vec::new();
     let mut photos = Vec::new();
     for path in sorted(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !path.is_dir() || name.starts_with('.') {
             continue;
         }
@@ -57,7 +61,9 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
 }
 
 fn is_photo(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     !hidden && path.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }
@@ -93,7 +99,14 @@ mod tests {
 
     #[test]
     fn folders_are_classes_and_other_files_are_passed_over() {
-        let folder = folder(&["b/2.JPG", "b/1.png", "a/x.jpeg", "a/notes.txt", "README.md", ".git/x.png"]);
+        let folder = folder(&[
+            "b/2.JPG",
+            "b/1.png",
+            "a/x.jpeg",
+            "a/notes.txt",
+            "README.md",
+            ".git/x.png",
+        ]);
         let found = labelled(folder.path()).unwrap();
         assert_eq!(found.classes, ["a", "b"]);
         let labels: Vec<usize> = found.photos.iter().map(|(class, _)| *class).collect();
@@ -104,11 +117,17 @@ mod tests {
     #[test]
     fn one_class_an_empty_class_and_no_folder_are_errors() {
         let one = folder(&["a/1.png"]);
-        assert!(matches!(labelled(one.path()), Err(PhotosError::TooFew(_, 1))));
+        assert!(matches!(
+            labelled(one.path()),
+            Err(PhotosError::TooFew(_, 1))
+        ));
         let empty = folder(&["a/1.png", "b/readme.txt"]);
         assert!(matches!(labelled(empty.path()), Err(PhotosError::Empty(_))));
         let unknown = folder(&["a/1.png", "unknown/1.png"]);
-        assert!(matches!(labelled(unknown.path()), Err(PhotosError::Name(..))));
+        assert!(matches!(
+            labelled(unknown.path()),
+            Err(PhotosError::Name(..))
+        ));
         assert!(matches!(
             labelled(&one.path().join("no")),
             Err(PhotosError::Folder { .. })

@@ -52,7 +52,9 @@ impl FetchBar {
                     None => ProgressBar::new_spinner(),
                 };
                 let template = match bytes {
-                    Some(_) => "fetching {msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+                    Some(_) => {
+                        "fetching {msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+                    }
                     None => "{spinner} fetching {msg} {elapsed}",
                 };
                 if let Ok(style) = ProgressStyle::with_template(template) {
@@ -77,7 +79,10 @@ impl FetchBar {
 }
 
 /// A plain table; all columns but the first are numbers.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(header);
@@ -119,7 +124,9 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_and_says_nothing_twice() {
-        let error = anyhow::anyhow!("a\nb").context("outer: a\nb").context("top");
+        let error = anyhow::anyhow!("a\nb")
+            .context("outer: a\nb")
+            .context("top");
         assert_eq!(one_line(&error), "top: outer: a b");
     }
 }

@@ -56,7 +56,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
                 .tempfile_in(folder)?
         };
         #[cfg(not(unix))]
-        let mut temporary = tempfile::Builder::new().prefix(".lastlayer-").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".lastlayer-")
+            .tempfile_in(folder)?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|failed| failed.error)?;

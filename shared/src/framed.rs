@@ -43,7 +43,10 @@ pub fn seal<T: serde::Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, Frame
     bytes.extend(kind.name);
     bytes.extend(kind.version.to_le_bytes());
     bytes.extend((payload.len() as u64).to_le_bytes());
-    let sum = Sha256::new().chain_update(&bytes).chain_update(&payload).finalize();
+    let sum = Sha256::new()
+        .chain_update(&bytes)
+        .chain_update(&payload)
+        .finalize();
     bytes.extend(sum);
     bytes.extend(payload);
     Ok(bytes)
@@ -66,7 +69,10 @@ pub fn open<T: serde::de::DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<
     if header[6..] != (payload.len() as u64).to_le_bytes() {
         return Err(FramedError::Length);
     }
-    let computed = Sha256::new().chain_update(header).chain_update(payload).finalize();
+    let computed = Sha256::new()
+        .chain_update(header)
+        .chain_update(payload)
+        .finalize();
     if computed[..] != *sum {
         return Err(FramedError::Sum);
     }
@@ -90,7 +96,10 @@ mod tests {
     #[test]
     fn other_kinds_and_versions_are_refused() {
         let bytes = seal(KIND, &"hello").unwrap();
-        let other = Kind { name: *b"ELSE", ..KIND };
+        let other = Kind {
+            name: *b"ELSE",
+            ..KIND
+        };
         assert_eq!(open::<String>(other, &bytes), Err(FramedError::Kind));
         let newer = Kind { version: 4, ..KIND };
         assert_eq!(

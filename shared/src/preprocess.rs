@@ -230,7 +230,9 @@ mod tests {
     #[test]
     fn center_keeps_the_middle_and_stretch_the_whole() {
         // Left half black, right half white, twice as wide as high.
-        let row: Vec<u8> = (0..128).flat_map(|x| [if x < 64 { 0 } else { 255 }; 3]).collect();
+        let row: Vec<u8> = (0..128)
+            .flat_map(|x| [if x < 64 { 0 } else { 255 }; 3])
+            .collect();
         let frame = Frame::new(128, 64, row.repeat(64)).unwrap();
         let middle = imagenet(32).crop(&frame).unwrap();
         assert_eq!((middle.rgb()[0], middle.rgb()[31 * 3]), (0, 255));
@@ -254,6 +256,9 @@ mod tests {
     #[test]
     fn one_pixel_becomes_a_plain_square() {
         let dot = Frame::new(1, 1, vec![9, 8, 7]).unwrap();
-        assert_eq!(imagenet(32).crop(&dot).unwrap().rgb(), [9, 8, 7].repeat(32 * 32));
+        assert_eq!(
+            imagenet(32).crop(&dot).unwrap().rgb(),
+            [9, 8, 7].repeat(32 * 32)
+        );
     }
 }

@@ -29,7 +29,8 @@ impl Verdict {
     /// The head's answer by name. Without a head nothing has been taught: `unknown`.
     pub fn of(head: Option<&Head>, embedding: &[f32], classes: &[String]) -> Self {
         let answer = head.and_then(|head| head.answer(embedding));
-        match answer.and_then(|Answer { class, confidence }| Some((classes.get(class)?, confidence)))
+        match answer
+            .and_then(|Answer { class, confidence }| Some((classes.get(class)?, confidence)))
         {
             Some((name, confidence)) => Self {
                 class: name.clone(),
@@ -104,6 +105,9 @@ mod tests {
 
     #[test]
     fn without_a_head_the_verdict_is_unknown() {
-        assert_eq!(Verdict::of(None, &[1.0], &["car".into()]), Verdict::unknown());
+        assert_eq!(
+            Verdict::of(None, &[1.0], &["car".into()]),
+            Verdict::unknown()
+        );
     }
 }

@@ -13,9 +13,11 @@ pub fn yuyv(width: u32, height: u32, stride: u32, bytes: &[u8]) -> Result<Frame,
         expected: u64::from(stride) * u64::from(height),
         actual: bytes.len(),
     };
-    let needed = (stride as usize).checked_mul(height as usize).ok_or_else(short)?;
+    let needed = (stride as usize)
+        .checked_mul(height as usize)
+        .ok_or_else(short)?;
     let yuy = bytes.get(..needed).ok_or_else(short)?;
-    if stride < width.saturating_mul(2) || width % 2 != 0 {
+    if stride < width.saturating_mul(2) || !width.is_multiple_of(2) {
         return Err(short());
     }
     let mut rgb = vec![0; width as usize * height as usize * 3];
@@ -54,7 +56,10 @@ mod tests {
         let frame = yuyv(2, 3, 6, &bytes).unwrap();
         let near = |at: usize, colour: [u8; 3]| {
             let got = &frame.rgb()[at * 3..at * 3 + 3];
-            assert!(got.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 3), "{got:?}");
+            assert!(
+                got.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 3),
+                "{got:?}"
+            );
         };
         near(0, [255, 255, 255]);
         near(2, [0, 0, 0]);

@@ -100,7 +100,9 @@ fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Ca
         .map_err(failed)?;
     paths.sort();
     for path in paths {
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         if hidden {
             continue;
@@ -116,8 +118,14 @@ fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Ca
 /// Another crop, another brightness, and noise.
 fn shaken(frame: &Frame, shake: f32, random: &mut ChaCha8Rng) -> Frame {
     let cut = |side: u32, share: f32| (side as f32 * CROP * shake * share) as u32;
-    let (left, right) = (cut(frame.width(), random.random()), cut(frame.width(), random.random()));
-    let (top, bottom) = (cut(frame.height(), random.random()), cut(frame.height(), random.random()));
+    let (left, right) = (
+        cut(frame.width(), random.random()),
+        cut(frame.width(), random.random()),
+    );
+    let (top, bottom) = (
+        cut(frame.height(), random.random()),
+        cut(frame.height(), random.random()),
+    );
     let brightness = (random.random::<f32>() * 2.0 - 1.0) * BRIGHTNESS * shake;
     let picture = frame.clone().into_image();
     let (width, height) = (frame.width() - left - right, frame.height() - top - bottom);
@@ -128,7 +136,9 @@ fn shaken(frame: &Frame, shake: f32, random: &mut ChaCha8Rng) -> Frame {
         );
         for value in &mut pixel.0 {
             let noise = (random.random::<f32>() * 2.0 - 1.0) * NOISE * shake;
-            *value = (f32::from(*value) + brightness + noise).round().clamp(0.0, 255.0) as u8;
+            *value = (f32::from(*value) + brightness + noise)
+                .round()
+                .clamp(0.0, 255.0) as u8;
         }
         pixel
     });
@@ -155,7 +165,9 @@ mod tests {
     fn photos_come_in_order_and_again_and_broken_ones_are_skipped() {
         let folder = folder();
         let mut camera = FolderCamera::open(folder.path(), 0.0, 0).unwrap();
-        let names: Vec<String> = (0..4).map(|_| camera.next().unwrap().photo.unwrap()).collect();
+        let names: Vec<String> = (0..4)
+            .map(|_| camera.next().unwrap().photo.unwrap())
+            .collect();
         assert_eq!(names, ["a/1.png", "a/2.png", "b/1.png", "a/1.png"]);
         assert_eq!(camera.unreadable, 1);
         camera.show(Path::new("b")).unwrap();
@@ -169,7 +181,9 @@ mod tests {
         let folder = folder();
         let frames = |seed| {
             let mut camera = FolderCamera::open(folder.path(), 1.0, seed).unwrap();
-            (0..6).map(|_| camera.next().unwrap().frame).collect::<Vec<_>>()
+            (0..6)
+                .map(|_| camera.next().unwrap().frame)
+                .collect::<Vec<_>>()
         };
         assert_eq!(frames(1), frames(1));
         assert_ne!(frames(1), frames(2));
@@ -181,7 +195,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = |path: &Path| FolderCamera::open(path, 0.0, 0).err().unwrap();
         assert!(matches!(open(folder.path()), CameraError::NoPhotos(_)));
-        assert!(matches!(open(&folder.path().join("x")), CameraError::Folder { .. }));
+        assert!(matches!(
+            open(&folder.path().join("x")),
+            CameraError::Folder { .. }
+        ));
         std::fs::write(folder.path().join("x.jpg"), b"broken").unwrap();
         let mut camera = FolderCamera::open(folder.path(), 0.0, 0).unwrap();
         assert!(matches!(camera.next(), Err(CameraError::NoPhotos(_))));

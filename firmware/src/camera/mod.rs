@@ -80,9 +80,18 @@ mod tests {
     #[test]
     fn addresses_name_folders_and_devices() {
         let address = |text: &str| text.parse::<CameraAddress>();
-        assert_eq!(address("folder:a b"), Ok(CameraAddress::Folder("a b".into())));
-        assert_eq!(address("/dev/video2"), Ok(CameraAddress::V4l2("/dev/video2".into())));
-        assert_eq!(address("v4l2:/dev/cam"), Ok(CameraAddress::V4l2("/dev/cam".into())));
+        assert_eq!(
+            address("folder:a b"),
+            Ok(CameraAddress::Folder("a b".into()))
+        );
+        assert_eq!(
+            address("/dev/video2"),
+            Ok(CameraAddress::V4l2("/dev/video2".into()))
+        );
+        assert_eq!(
+            address("v4l2:/dev/cam"),
+            Ok(CameraAddress::V4l2("/dev/cam".into()))
+        );
         assert!(address("folder:").is_err() && address("webcam").is_err());
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use v4l::{
-    Device, FourCC, buffer::Type, io::mmap::Stream, io::traits::CaptureStream, video::Capture as _,
+    Device, FourCC, buffer::Type, capability::Flags, io::mmap::Stream, io::traits::CaptureStream,
+    video::Capture as _,
 };
 
 use super::{CameraError, Capture, FrameSource, convert};
@@ -37,10 +38,19 @@ impl V4l2Camera {
     pub fn open(device: &Path) -> Result<Self, CameraError> {
         let failed = |error: io::Error| explain(device, error);
         let handle = Device::with_path(device).map_err(failed)?;
+        // Asked first: what is no video device answers this with an error, and lists no formats.
+        let abilities = handle.query_caps().map_err(failed)?.capabilities;
+        if !abilities.contains(Flags::VIDEO_CAPTURE) {
+            return Err(CameraError::NotACamera(device.into()));
+        }
         let offered = handle.enum_formats().map_err(failed)?;
         let wanted = [YUYV, MJPEG]
             .into_iter()
-            .find(|code| offered.iter().any(|format| format.fourcc == FourCC::new(code)))
+            .find(|code| {
+                offered
+                    .iter()
+                    .any(|format| format.fourcc == FourCC::new(code))
+            })
             .ok_or_else(|| CameraError::NoFormat {
                 device: device.into(),
                 formats: offered
@@ -125,7 +135,10 @@ mod tests {
 
     #[test]
     fn a_busy_device_says_how_to_find_who_holds_it() {
-        let error = explain(Path::new("/dev/video0"), io::Error::from_raw_os_error(EBUSY));
+        let error = explain(
+            Path::new("/dev/video0"),
+            io::Error::from_raw_os_error(EBUSY),
+        );
         assert!(error.to_string().contains("fuser -v /dev/video0"));
     }
 }

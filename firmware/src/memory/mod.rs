@@ -120,7 +120,11 @@ impl Memory {
             });
         }
         let names = taught.classes.len();
-        if taught.samples.iter().any(|sample| usize::from(sample.class) >= names) {
+        if taught
+            .samples
+            .iter()
+            .any(|sample| usize::from(sample.class) >= names)
+        {
             return Err(MemoryError::Damaged {
                 path: folder.join(SAMPLES),
                 reason: FramedError::Content("a sample is of a class that is not there".into()),
@@ -168,7 +172,10 @@ impl Memory {
         let Some(last) = self.taught.samples.last() else {
             return Ok(None);
         };
-        let (burst, class) = (last.burst, self.taught.classes[usize::from(last.class)].clone());
+        let (burst, class) = (
+            last.burst,
+            self.taught.classes[usize::from(last.class)].clone(),
+        );
         let mut next = self.taught.clone();
         next.samples.retain(|sample| sample.burst != burst);
         let count = self.taught.samples.len() - next.samples.len();
@@ -326,7 +333,10 @@ mod tests {
     fn another_network_and_damage_are_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SAMPLES);
-        Memory::open(Some(folder.path()), "net").unwrap().add_burst("car", burst(3)).unwrap();
+        Memory::open(Some(folder.path()), "net")
+            .unwrap()
+            .add_burst("car", burst(3))
+            .unwrap();
         let other = Memory::open(Some(folder.path()), "other").err().unwrap();
         assert!(matches!(other, MemoryError::OtherBackbone { .. }));
         let good = std::fs::read(&path).unwrap();

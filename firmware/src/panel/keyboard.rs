@@ -26,26 +26,31 @@ impl Keyboard {
     pub fn start() -> io::Result<(Self, [(ButtonName, SharedPin); 2])> {
         let before = single_keys().ok();
         let (teach, next) = (SharedPin::released(), SharedPin::released());
-        let pins = [(ButtonName::Teach, teach.clone()), (ButtonName::Next, next.clone())];
+        let pins = [
+            (ButtonName::Teach, teach.clone()),
+            (ButtonName::Next, next.clone()),
+        ];
         let keys = Mutex::new(stdin());
-        thread::Builder::new().name("keyboard".into()).spawn(move || {
-            let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut key = [0];
-            // Ends with the input; the program goes on watching.
-            while matches!(keys.read(&mut key), Ok(1)) {
-                let (pin, time) = match key[0].to_ascii_lowercase() {
-                    b't' => (&teach, SHORT),
-                    b'u' => (&teach, LONG),
-                    b'n' => (&next, SHORT),
-                    b'a' => (&next, LONG),
-                    _ => continue,
-                };
-                pin.set(true);
-                thread::sleep(time);
-                pin.set(false);
-                thread::sleep(SHORT);
-            }
-        })?;
+        thread::Builder::new()
+            .name("keyboard".into())
+            .spawn(move || {
+                let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut key = [0];
+                // Ends with the input; the program goes on watching.
+                while matches!(keys.read(&mut key), Ok(1)) {
+                    let (pin, time) = match key[0].to_ascii_lowercase() {
+                        b't' => (&teach, SHORT),
+                        b'u' => (&teach, LONG),
+                        b'n' => (&next, SHORT),
+                        b'a' => (&next, LONG),
+                        _ => continue,
+                    };
+                    pin.set(true);
+                    thread::sleep(time);
+                    pin.set(false);
+                    thread::sleep(SHORT);
+                }
+            })?;
         Ok((Self { before }, pins))
     }
 }

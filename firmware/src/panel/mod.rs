@@ -27,7 +27,9 @@ impl FromStr for ButtonName {
         match text {
             "teach" => Ok(Self::Teach),
             "next" => Ok(Self::Next),
-            _ => Err(format!("{text:?} is not a button; there are `teach` and `next`")),
+            _ => Err(format!(
+                "{text:?} is not a button; there are `teach` and `next`"
+            )),
         }
     }
 }
@@ -69,7 +71,10 @@ impl<P: InputPin> Panel<P> {
 
     /// The edges since the last call. A pin that cannot be read counts as not pressed.
     pub fn poll(&mut self, now: Duration) -> Vec<Edge> {
-        self.buttons.iter_mut().filter_map(|button| button.poll(now)).collect()
+        self.buttons
+            .iter_mut()
+            .filter_map(|button| button.poll(now))
+            .collect()
     }
 }
 
@@ -108,9 +113,16 @@ mod tests {
         let mut panel = Panel::new([(ButtonName::Teach, pin.clone())]);
         let mut edges = Vec::new();
         // Bounces for 12 ms, rests, bounces again on release.
-        for (at, down) in [(0, true), (4, false), (8, true), (12, false), (16, true), (200, false),
-            (203, true), (206, false)]
-        {
+        for (at, down) in [
+            (0, true),
+            (4, false),
+            (8, true),
+            (12, false),
+            (16, true),
+            (200, false),
+            (203, true),
+            (206, false),
+        ] {
             for t in (at..).step_by(1).take(4) {
                 pin.set(down);
                 edges.extend(panel.poll(ms(t)));

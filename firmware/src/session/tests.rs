@@ -56,7 +56,10 @@ fn a_held_button_waits_and_a_long_one_undoes() {
     assert!(run(&mut session, 0, 1900).is_empty());
     session.edge(edge(ButtonName::Teach, false, 1900));
     let actions = run(&mut session, 1900, 2000);
-    assert!(matches!(actions.as_slice(), [(1900, Action::Learn { .. })]), "{actions:?}");
+    assert!(
+        matches!(actions.as_slice(), [(1900, Action::Learn { .. })]),
+        "{actions:?}"
+    );
     session.finished(2, false);
     session.edge(edge(ButtonName::Teach, true, 5000));
     let actions = run(&mut session, 5000, 9000);
@@ -115,10 +118,16 @@ fn a_press_during_training_is_refused_and_harms_nothing() {
     session.edge(edge(ButtonName::Teach, false, 100));
     run(&mut session, 0, 1000);
     let reason = Refusal::Busy;
-    assert_eq!(session.edge(edge(ButtonName::Teach, true, 1000)), [Action::Refused { reason }]);
+    assert_eq!(
+        session.edge(edge(ButtonName::Teach, true, 1000)),
+        [Action::Refused { reason }]
+    );
     session.edge(edge(ButtonName::Teach, false, 1100));
     assert_eq!(session.state(), State::Training);
-    assert!(matches!(session.failed(ms(1200), "full".into()), Action::Refused { .. }));
+    assert!(matches!(
+        session.failed(ms(1200), "full".into()),
+        Action::Refused { .. }
+    ));
     assert_eq!(session.state(), State::Refusing);
 }
 

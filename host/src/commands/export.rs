@@ -153,7 +153,13 @@ impl Export {
         if !path.is_file() {
             return Err(recipe::RecipeError::NoSuch {
                 name: self.source.clone(),
-                known: recipes.into_keys().chain(["mobilenet-v2".into()]).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+                known: recipes
+                    .into_keys()
+                    .chain(["mobilenet-v2".into()])
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(", "),
             }
             .into());
         }
@@ -168,7 +174,11 @@ impl Export {
                 preprocessing("imagenet")?
             }
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         Ok(Source {
             folder: path.parent().unwrap_or(Path::new(".")).into(),
             preprocess,
@@ -245,7 +255,8 @@ fn build(source: &Source) -> anyhow::Result<Built> {
                 .unwrap_or_default();
             let (cut, input_size) = cut::cut(model, source.input_size, &source.folder)?;
             // The source's own output, as far as the cut has not renamed it.
-            let mut before = cost::of(&cut.whole, &output).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
+            let mut before =
+                cost::of(&cut.whole, &output).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
             before.operators = onnx::graph(&cut.backbone)?.node.len() + cut.removed.len();
             before.file_bytes = source.bytes.len() as u64;
             Ok(Built {
@@ -261,7 +272,8 @@ fn build(source: &Source) -> anyhow::Result<Built> {
 }
 
 fn print_table(before: &NetworkCost, after: &NetworkCost) {
-    let row = |name: &str, pick: fn(&NetworkCost) -> String| [name.into(), pick(before), pick(after)];
+    let row =
+        |name: &str, pick: fn(&NetworkCost) -> String| [name.into(), pick(before), pick(after)];
     let rows = [
         row("operators", |cost| cost.operators.to_string()),
         row("parameters", |cost| ui::amount(cost.parameters)),

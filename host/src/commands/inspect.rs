@@ -71,7 +71,12 @@ impl Inspect {
             return Ok(());
         }
         let size = package.preprocess.input_size;
-        println!("{}: version {}, unsigned, {}", place(), package.version, ui::bytes(bytes.len() as u64));
+        println!(
+            "{}: version {}, unsigned, {}",
+            place(),
+            package.version,
+            ui::bytes(bytes.len() as u64)
+        );
         println!(
             "backbone: {size} x {size} pixels -> {} numbers; {} parameters, {} multiply-accumulates, {}",
             backbone.width(),
@@ -82,9 +87,15 @@ impl Inspect {
         for (key, value) in &package.provenance {
             println!("{key}: {value}");
         }
-        println!("preprocessing: {}", serde_json::to_string(&package.preprocess)?);
+        println!(
+            "preprocessing: {}",
+            serde_json::to_string(&package.preprocess)?
+        );
         match &package.head {
-            Some(head) => println!("head: {}, fitted on the starting samples", head.kind().name()),
+            Some(head) => println!(
+                "head: {}, fitted on the starting samples",
+                head.kind().name()
+            ),
             None => println!("head: none, every verdict is `unknown` until something is taught"),
         }
         if !package.classes.is_empty() {

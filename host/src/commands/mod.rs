@@ -53,7 +53,9 @@ impl Cli {
             Command::Demo(command) => command.run()?,
             Command::Lastlayerd { arguments } => {
                 let name = OsString::from(BOARD_PROGRAM);
-                return Ok(lastlayer_firmware::main([name].into_iter().chain(arguments)));
+                return Ok(lastlayer_firmware::main(
+                    [name].into_iter().chain(arguments),
+                ));
             }
         }
         Ok(ExitCode::SUCCESS)

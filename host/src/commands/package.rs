@@ -8,21 +8,18 @@ use lastlayer_shared::{
     backbone::Backbone,
     file,
     head::{Head, Kind},
-    package::{Package, SelfTest},
+    package::Package,
     sample::{Sample, examples},
     verdict::check_classes,
 };
 
 use crate::{
     embed,
-    graph::{compare::made_up_picture, metadata::Metadata, onnx},
+    graph::{metadata::Metadata, onnx},
     photos::{self, LabelledPhotos},
     pretrained::cache::MAX_FILE,
     ui,
 };
-
-/// Pictures in the self-test.
-const SELF_TESTS: usize = 3;
 
 /// Pack a backbone for boards, with classes and starting samples where there are any
 #[derive(Args)]
@@ -75,7 +72,7 @@ impl Pack {
             classes,
             preprocess: metadata.preprocess,
             provenance: metadata.provenance,
-            self_test: self_test(&backbone)?,
+            self_test: crate::self_test(&backbone)?,
             backbone: onnx,
             samples,
             head,
@@ -89,17 +86,20 @@ impl Pack {
             let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
             println!("{}", ui::table(["class", "starting samples"], rows));
         }
-        println!("wrote {}, version {}, unsigned", self.output.display(), self.version);
+        println!(
+            "wrote {}, version {}, unsigned",
+            self.output.display(),
+            self.version
+        );
         Ok(())
     }
 }
 
 /// The given classes, or the folders; every folder must be among the given ones.
-fn classes(
-    given: &[String],
-    labelled: Option<&LabelledPhotos>,
-) -> anyhow::Result<Vec<String>> {
-    let folders = labelled.map(|labelled| labelled.classes.as_slice()).unwrap_or_default();
+fn classes(given: &[String], labelled: Option<&LabelledPhotos>) -> anyhow::Result<Vec<String>> {
+    let folders = labelled
+        .map(|labelled| labelled.classes.as_slice())
+        .unwrap_or_default();
     if given.is_empty() {
         return Ok(folders.to_vec());
     }
@@ -119,7 +119,11 @@ fn samples(
     labelled: &LabelledPhotos,
     classes: &[String],
 ) -> anyhow::Result<Vec<Sample>> {
-    let paths: Vec<PathBuf> = labelled.photos.iter().map(|(_, path)| path.clone()).collect();
+    let paths: Vec<PathBuf> = labelled
+        .photos
+        .iter()
+        .map(|(_, path)| path.clone())
+        .collect();
     let bar = ui::bar("embedding photos", paths.len() as u64);
     let embedded = embed::photos(backbone, &paths, || bar.inc(1))?;
     bar.finish_and_clear();
@@ -138,15 +142,4 @@ fn samples(
         });
     }
     Ok(samples)
-}
-
-fn self_test(backbone: &Backbone) -> anyhow::Result<Vec<SelfTest>> {
-    let mut embedder = backbone.embedder()?;
-    (0..SELF_TESTS)
-        .map(|seed| {
-            let crop = made_up_picture(backbone.preprocess().input_size, seed as u64);
-            let embedding = embedder.embed_crop(&crop)?;
-            Ok(SelfTest { crop, embedding })
-        })
-        .collect()
 }

@@ -17,12 +17,24 @@ const NAMES: [&str; 10] = [
 ];
 
 const TRAIN: [(&str, &str); 2] = [
-    ("data_batch_1.png", "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc"),
-    ("train_lables.json", "a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45"),
+    (
+        "data_batch_1.png",
+        "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc",
+    ),
+    (
+        "train_lables.json",
+        "a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45",
+    ),
 ];
 const TEST: [(&str, &str); 2] = [
-    ("test_batch.png", "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09"),
-    ("test_lables.json", "a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6"),
+    (
+        "test_batch.png",
+        "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09",
+    ),
+    (
+        "test_lables.json",
+        "a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6",
+    ),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +95,8 @@ mod tests {
         let mut rows = RgbImage::new(1024, 2);
         rows.put_pixel(33, 1, image::Rgb([9, 8, 7]));
         let mut png = Vec::new();
-        rows.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+        rows.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
+            .unwrap();
         let pictures = split(&png, b"[1, 9, 4]").unwrap();
         assert_eq!(pictures["car"].len(), 1);
         assert_eq!(pictures["truck"][0].get_pixel(1, 1).0, [9, 8, 7]);

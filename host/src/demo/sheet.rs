@@ -41,19 +41,36 @@ pub fn draw(
     let cell = (THUMB + GAP, THUMB + CAPTION + GAP);
     let rows = |section: &Section<'_>| (section.photos.len() as u32).div_ceil(columns);
     let height: u32 = sections.iter().map(|s| HEADING + rows(s) * cell.1).sum();
-    let mut sheet = Sheet(RgbImage::from_pixel(columns * cell.0 + GAP, height + GAP, PAPER));
+    let mut sheet = Sheet(RgbImage::from_pixel(
+        columns * cell.0 + GAP,
+        height + GAP,
+        PAPER,
+    ));
     let mut top = 0;
     for section in sections {
         sheet.text(&section.heading, GAP, top + 12, &FONT_10X20, INK);
         top += HEADING;
         for (number, seen) in section.photos.iter().enumerate() {
             let number = number as u32;
-            let (x, y) = (GAP + number % columns * cell.0, top + number / columns * cell.1);
+            let (x, y) = (
+                GAP + number % columns * cell.0,
+                top + number / columns * cell.1,
+            );
             sheet.photo(&Frame::open(&folder.join(&seen.photo))?, x, y);
             let colour = if seen.right() { GREEN } else { RED };
             let verdict = format!("{} {:.0}%", seen.said, seen.confidence * 100.0);
-            sheet.text(&clipped(&verdict), x, y + THUMB + 4, &FONT_7X13_BOLD, colour);
-            let truth = if seen.right() { String::new() } else { format!("is {}", seen.truth) };
+            sheet.text(
+                &clipped(&verdict),
+                x,
+                y + THUMB + 4,
+                &FONT_7X13_BOLD,
+                colour,
+            );
+            let truth = if seen.right() {
+                String::new()
+            } else {
+                format!("is {}", seen.truth)
+            };
             sheet.text(&clipped(&truth), x, y + THUMB + 18, &FONT_7X13, INK);
         }
         top += rows(section) * cell.1;
@@ -97,7 +114,10 @@ impl DrawTarget for Sheet {
     type Color = Rgb888;
     type Error = Infallible;
 
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(
+        &mut self,
+        pixels: I,
+    ) -> Result<(), Infallible> {
         for Pixel(place, colour) in pixels {
             let inside = u32::try_from(place.x).ok().zip(u32::try_from(place.y).ok());
             if let Some((x, y)) = inside
@@ -131,7 +151,9 @@ mod tests {
             photos: vec![photo],
         };
         let has = |sheet: &RgbImage, colour: Rgb888| {
-            sheet.pixels().any(|p| p.0 == [colour.r(), colour.g(), colour.b()])
+            sheet
+                .pixels()
+                .any(|p| p.0 == [colour.r(), colour.g(), colour.b()])
         };
         let sheet = draw(&[section(&right)], folder.path(), 3).unwrap();
         assert!(has(&sheet, GREEN) && !has(&sheet, RED));

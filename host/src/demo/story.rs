@@ -206,7 +206,10 @@ mod tests {
         for line in lines {
             told.add(serde_json::from_str(line).unwrap());
         }
-        assert_eq!((told.before.len(), told.after.len(), told.taught), (1, 1, 10));
+        assert_eq!(
+            (told.before.len(), told.after.len(), told.taught),
+            (1, 1, 10)
+        );
         assert_eq!(accuracy(&told.before, "truck"), Some(0.0));
         assert_eq!(accuracy(&told.after, "truck"), Some(1.0));
         assert_eq!(accuracy(&told.after, "car"), None);

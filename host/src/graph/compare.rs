@@ -34,7 +34,11 @@ pub fn largest_difference(
         let run = |plan: &Arc<TypedRunnableModel>| -> TractResult<Vec<f32>> {
             let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
             let output = plan.run(tvec!(input.into_tvalue()))?;
-            Ok(output[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+            Ok(output[0]
+                .to_plain_array_view::<f32>()?
+                .iter()
+                .copied()
+                .collect())
         };
         let failed = |error: TractError| GraphError::Unsupported(error.to_string());
         let (a, b) = (run(&expected).map_err(failed)?, run(&got).map_err(failed)?);
@@ -44,7 +48,11 @@ pub fn largest_difference(
         for (a, b) in a.iter().zip(&b) {
             // NaN must not pass for agreement.
             let difference = (a - b).abs();
-            largest = if difference.is_nan() { f32::INFINITY } else { largest.max(difference) };
+            largest = if difference.is_nan() {
+                f32::INFINITY
+            } else {
+                largest.max(difference)
+            };
         }
     }
     Ok(largest)

@@ -19,9 +19,28 @@ use super::{
 
 /// Operators that may follow a classifier and carry its numbers on.
 const AFTER: [&str; 22] = [
-    "Softmax", "LogSoftmax", "Sigmoid", "Hardmax", "ArgMax", "TopK", "Reshape", "Flatten", "Squeeze",
-    "Unsqueeze", "Transpose", "Dropout", "Identity", "Cast", "Add", "Sub", "Mul", "Div",
-    "GlobalAveragePool", "AveragePool", "ReduceMean", "Relu",
+    "Softmax",
+    "LogSoftmax",
+    "Sigmoid",
+    "Hardmax",
+    "ArgMax",
+    "TopK",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "Dropout",
+    "Identity",
+    "Cast",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "GlobalAveragePool",
+    "AveragePool",
+    "ReduceMean",
+    "Relu",
 ];
 /// A 1x1 Conv followed by Relu and an average is SqueezeNet's classifier, or the last layer of a
 /// network that has none. It is taken for a classifier where it gives ImageNet's classes.
@@ -48,7 +67,11 @@ pub fn cut(
     let embedding = classifier.embedding.clone();
     let graph = onnx::graph_mut(&mut model)?;
     rename(graph, EMBEDDING, "embedding.inner");
-    let embedding = if embedding == EMBEDDING { "embedding.inner".into() } else { embedding };
+    let embedding = if embedding == EMBEDDING {
+        "embedding.inner".into()
+    } else {
+        embedding
+    };
     // Shapes that exporters noted down belong to the unpinned network.
     graph.value_info.clear();
     let width = flatten(&mut model, &embedding)?;
@@ -72,8 +95,11 @@ struct Classifier {
 
 /// Tensors that do not depend on the input: weights, and what is computed from weights alone.
 fn constants(graph: &GraphProto) -> HashSet<&str> {
-    let mut constants: HashSet<&str> =
-        graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mut constants: HashSet<&str> = graph
+        .initializer
+        .iter()
+        .map(|tensor| tensor.name.as_str())
+        .collect();
     for node in &graph.node {
         let fixed = node
             .input
@@ -91,7 +117,11 @@ fn find_classifier(graph: &GraphProto) -> Result<Classifier, GraphError> {
     let producers: HashMap<&str, &NodeProto> = graph
         .node
         .iter()
-        .flat_map(|node| node.output.iter().map(move |output| (output.as_str(), node)))
+        .flat_map(|node| {
+            node.output
+                .iter()
+                .map(move |output| (output.as_str(), node))
+        })
         .collect();
     for output in &graph.output {
         let mut tensor = output.name.as_str();
@@ -119,8 +149,13 @@ fn find_classifier(graph: &GraphProto) -> Result<Classifier, GraphError> {
             tensor = input;
         }
     }
-    let last: Vec<&str> =
-        graph.node.iter().rev().take(4).map(|node| node.op_type.as_str()).collect();
+    let last: Vec<&str> = graph
+        .node
+        .iter()
+        .rev()
+        .take(4)
+        .map(|node| node.op_type.as_str())
+        .collect();
     Err(GraphError::NoClassifier(
         last.into_iter().rev().collect::<Vec<_>>().join(", "),
     ))
@@ -154,25 +189,35 @@ fn is_classifier(node: &NodeProto, graph: &GraphProto, passed: &[&str]) -> bool 
 /// gets a Transpose in front, so that every backbone takes the same input.
 fn pin_input(model: &mut ModelProto, wanted: Option<u32>) -> Result<u32, GraphError> {
     let graph = onnx::graph_mut(model)?;
-    let weights: HashSet<String> =
-        graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+    let weights: HashSet<String> = graph
+        .initializer
+        .iter()
+        .map(|tensor| tensor.name.clone())
+        .collect();
     graph.input.retain(|input| !weights.contains(&input.name));
     let input = match graph.input.as_slice() {
         [input] => input.clone(),
         inputs => return Err(GraphError::Input(format!("{} tensors", inputs.len()))),
     };
     let shape = onnx::input_shape(&input);
-    let (kind, sides) = shape.ok_or_else(|| GraphError::Input("not a tensor with a shape".into()))?;
+    let (kind, sides) =
+        shape.ok_or_else(|| GraphError::Input("not a tensor with a shape".into()))?;
     let show = || -> String {
-        let sides = sides.iter().map(|side| side.map_or("?".into(), |side| side.to_string()));
+        let sides = sides
+            .iter()
+            .map(|side| side.map_or("?".into(), |side| side.to_string()));
         sides.collect::<Vec<_>>().join(" x ")
     };
     if kind != i32::from(DataType::Float) {
-        return Err(GraphError::Input(format!("{} of another number type", show())));
+        return Err(GraphError::Input(format!(
+            "{} of another number type",
+            show()
+        )));
     }
-    let (high, wide, channels_last) = match sides.as_slice() {
-        &[_, Some(3) | None, high, wide] if wide != Some(3) || high == Some(3) => (high, wide, false),
-        &[_, high, wide, Some(3)] => (high, wide, true),
+    let (high, wide, channels_last) = match *sides.as_slice() {
+        [_, Some(3), high, wide] => (high, wide, false),
+        [_, high, wide, Some(3)] => (high, wide, true),
+        [_, None, high, wide] => (high, wide, false),
         _ => return Err(GraphError::Input(show())),
     };
     let own = match (high, wide) {
@@ -206,7 +251,9 @@ fn flatten(model: &mut ModelProto, tensor: &str) -> Result<usize, GraphError> {
     match shape.as_slice() {
         [1, width] => {
             if graph.input.iter().any(|input| input.name == tensor) {
-                return Err(GraphError::EmbeddingShape(format!("{shape:?}, the picture itself")));
+                return Err(GraphError::EmbeddingShape(format!(
+                    "{shape:?}, the picture itself"
+                )));
             }
             rename(graph, tensor, EMBEDDING);
             Ok(*width)
@@ -217,7 +264,9 @@ fn flatten(model: &mut ModelProto, tensor: &str) -> Result<usize, GraphError> {
         }
         [1, width, _, _] => {
             let pooled = "embedding.pool";
-            graph.node.push(onnx::node("GlobalAveragePool", &[tensor], pooled, vec![]));
+            graph
+                .node
+                .push(onnx::node("GlobalAveragePool", &[tensor], pooled, vec![]));
             graph.node.push(flat(pooled));
             Ok(*width)
         }
@@ -242,8 +291,11 @@ fn rename(graph: &mut GraphProto, from: &str, to: &str) {
 
 /// Drops nodes and weights that no output needs; returns the nodes.
 fn drop_unused(graph: &mut GraphProto) -> Vec<(String, String)> {
-    let mut needed: HashSet<String> =
-        graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut needed: HashSet<String> = graph
+        .output
+        .iter()
+        .map(|output| output.name.clone())
+        .collect();
     let mut keep = vec![false; graph.node.len()];
     // Nodes come in order of execution; appended ones read what is before them.
     for (node, keep) in graph.node.iter().zip(&mut keep).rev() {
@@ -259,17 +311,28 @@ fn drop_unused(graph: &mut GraphProto) -> Vec<(String, String)> {
         .iter()
         .zip(&keep)
         .filter(|(_, keep)| !**keep)
-        .map(|(node, _)| (node.op_type.clone(), node.output.first().cloned().unwrap_or_default()))
+        .map(|(node, _)| {
+            (
+                node.op_type.clone(),
+                node.output.first().cloned().unwrap_or_default(),
+            )
+        })
         .collect();
     graph.node.retain(|_| kept.next().copied().unwrap_or(true));
-    graph.initializer.retain(|tensor| needed.contains(&tensor.name));
+    graph
+        .initializer
+        .retain(|tensor| needed.contains(&tensor.name));
     removed
 }
 
 /// Names that the bodies of If and Loop take from outside.
 fn inner_names(node: &NodeProto) -> Vec<String> {
     let mut names = Vec::new();
-    for graph in node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)) {
+    for graph in node
+        .attribute
+        .iter()
+        .flat_map(|a| a.g.iter().chain(&a.graphs))
+    {
         for inner in &graph.node {
             names.extend(inner.input.iter().cloned());
             names.extend(inner_names(inner));
@@ -312,12 +375,16 @@ fn inline_external(model: &mut ModelProto, folder: &Path) -> Result<(), GraphErr
             files.insert(name.clone(), bytes);
         }
         let number = |key: &str| entry(key).map(|text| text.parse::<usize>());
-        let offset = number("offset").unwrap_or(Ok(0)).map_err(|_| failed("its offset"))?;
+        let offset = number("offset")
+            .unwrap_or(Ok(0))
+            .map_err(|_| failed("its offset"))?;
         let bytes = &files[&name];
         let length = number("length")
             .unwrap_or(Ok(bytes.len().saturating_sub(offset)))
             .map_err(|_| failed("its length"))?;
-        left = left.checked_sub(length).ok_or_else(|| failed("it is too large"))?;
+        left = left
+            .checked_sub(length)
+            .ok_or_else(|| failed("it is too large"))?;
         tensor.raw_data = offset
             .checked_add(length)
             .and_then(|end| bytes.get(offset..end))

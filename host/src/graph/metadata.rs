@@ -26,7 +26,9 @@ impl Metadata {
     pub fn write(&self, model: &mut ModelProto) -> Result<(), GraphError> {
         let rules = serde_json::to_string(&self.preprocess)
             .map_err(|error| GraphError::Metadata(PREPROCESS, error.to_string()))?;
-        model.metadata_props.retain(|entry| !entry.key.starts_with(PREFIX));
+        model
+            .metadata_props
+            .retain(|entry| !entry.key.starts_with(PREFIX));
         let entries = self
             .provenance
             .iter()

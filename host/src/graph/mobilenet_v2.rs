@@ -77,10 +77,18 @@ pub fn build(
             }
         };
     }
-    builder.nodes.push(onnx::node("GlobalAveragePool", &[&top.name], "pool", vec![]));
-    builder
-        .nodes
-        .push(onnx::node("Flatten", &["pool"], EMBEDDING, vec![onnx::int("axis", 1)]));
+    builder.nodes.push(onnx::node(
+        "GlobalAveragePool",
+        &[&top.name],
+        "pool",
+        vec![],
+    ));
+    builder.nodes.push(onnx::node(
+        "Flatten",
+        &["pool"],
+        EMBEDDING,
+        vec![onnx::int("axis", 1)],
+    ));
     Ok(onnx::model(GraphProto {
         name: NAME.into(),
         node: builder.nodes,
@@ -107,7 +115,9 @@ fn convolutions(weights: &StateDict, stage: usize) -> Result<Vec<Convolution<'_>
     let prefix = format!("features.{stage}.");
     // `conv.10` comes after `conv.9`.
     let order = |name: &str| -> Vec<u32> {
-        name.split('.').filter_map(|part| part.parse().ok()).collect()
+        name.split('.')
+            .filter_map(|part| part.parse().ok())
+            .collect()
     };
     let mut kernels: Vec<(&String, &Tensor)> = weights
         .iter()
@@ -117,7 +127,9 @@ fn convolutions(weights: &StateDict, stage: usize) -> Result<Vec<Convolution<'_>
         .collect();
     kernels.sort_by_key(|(name, _)| order(name));
     if kernels.is_empty() {
-        return Err(wrong(format!("there is no {prefix}*.weight of 4 dimensions")));
+        return Err(wrong(format!(
+            "there is no {prefix}*.weight of 4 dimensions"
+        )));
     }
     let norms: Vec<&str> = {
         let mut norms: Vec<&str> = weights
@@ -143,7 +155,9 @@ fn convolutions(weights: &StateDict, stage: usize) -> Result<Vec<Convolution<'_>
                 let full = format!("{norm}.{suffix}");
                 match weights.get(&full) {
                     Some(tensor) if tensor.shape == weight.shape[..1] => Ok(tensor),
-                    _ => Err(wrong(format!("{full} is missing or of another size than {name}"))),
+                    _ => Err(wrong(format!(
+                        "{full} is missing or of another size than {name}"
+                    ))),
                 }
             };
             Ok(Convolution {
@@ -247,13 +261,18 @@ impl Builder {
                     .push(onnx::weights(&weight, &layer.weight.shape, &folded));
                 self.weights.push(onnx::weights(&bias, &[out], &shift));
                 let inputs = [input.name.as_str(), &weight, &bias];
-                self.nodes.push(onnx::node("Conv", &inputs, &top, attributes));
+                self.nodes
+                    .push(onnx::node("Conv", &inputs, &top, attributes));
             }
             Normalisation::Apart => {
-                self.weights
-                    .push(onnx::weights(&weight, &layer.weight.shape, &layer.weight.data));
+                self.weights.push(onnx::weights(
+                    &weight,
+                    &layer.weight.shape,
+                    &layer.weight.data,
+                ));
                 let inputs = [input.name.as_str(), &weight];
-                self.nodes.push(onnx::node("Conv", &inputs, &top, attributes));
+                self.nodes
+                    .push(onnx::node("Conv", &inputs, &top, attributes));
                 let parts = [
                     ("scale", layer.scale),
                     ("shift", layer.shift),

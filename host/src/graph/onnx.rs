@@ -1,12 +1,12 @@
 //! Small pieces of ONNX, on tract's own protobuf types: they read and write the format.
 
-pub use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
-    tensor_proto::DataType, tensor_shape_proto, type_proto,
-};
 use prost::Message;
 use tract_onnx::pb::TensorShapeProto;
+pub use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType,
+    tensor_shape_proto, type_proto,
+};
 
 use super::GraphError;
 
@@ -43,12 +43,7 @@ pub fn model(graph: GraphProto) -> ModelProto {
 }
 
 /// A node named after its only output.
-pub fn node(
-    op: &str,
-    inputs: &[&str],
-    output: &str,
-    attributes: Vec<AttributeProto>,
-) -> NodeProto {
+pub fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         op_type: op.into(),
         name: output.into(),
@@ -138,12 +133,21 @@ pub fn count(tensor: &TensorProto) -> u64 {
 
 /// Weights of the whole graph: float tensors, not the shapes and indices that graphs also carry.
 pub fn parameters(model: &ModelProto) -> u64 {
-    let floats = [DataType::Float, DataType::Float16, DataType::Double, DataType::Bfloat16];
+    let floats = [
+        DataType::Float,
+        DataType::Float16,
+        DataType::Double,
+        DataType::Bfloat16,
+    ];
     model
         .graph
         .iter()
         .flat_map(|graph| &graph.initializer)
-        .filter(|tensor| floats.iter().any(|&float| tensor.data_type == i32::from(float)))
+        .filter(|tensor| {
+            floats
+                .iter()
+                .any(|&float| tensor.data_type == i32::from(float))
+        })
         .map(count)
         .sum()
 }

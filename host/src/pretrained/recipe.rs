@@ -167,7 +167,9 @@ impl Source {
         if let Some(address) = &self.https
             && !address.starts_with("https://")
         {
-            return Err(format!("the address {address:?} does not start with https://"));
+            return Err(format!(
+                "the address {address:?} does not start with https://"
+            ));
         }
         let packaged = self.pypi.as_ref().or(self.npm.as_ref());
         let (Some(package), Some(version), Some(_)) = (packaged, &self.version, &self.path) else {
@@ -184,7 +186,9 @@ impl Source {
                     .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
         };
         if !plain(package, "-_./@") || package.contains("..") || !plain(version, ".+-") {
-            return Err(format!("{package:?} {version:?} is not a package and its version"));
+            return Err(format!(
+                "{package:?} {version:?} is not a package and its version"
+            ));
         }
         Ok(())
     }
@@ -230,7 +234,10 @@ mod tests {
             let message = parse(&GOOD.replace(from, to), "test.toml", Path::new("."))
                 .unwrap_err()
                 .to_string();
-            assert!(message.contains("test.toml") && !message.contains('\n'), "{message}");
+            assert!(
+                message.contains("test.toml") && !message.contains('\n'),
+                "{message}"
+            );
         }
     }
 

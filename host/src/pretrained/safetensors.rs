@@ -43,7 +43,10 @@ mod tests {
     use safetensors::tensor::TensorView;
 
     fn file() -> Vec<u8> {
-        let numbers: Vec<u8> = [1.0f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let numbers: Vec<u8> = [1.0f32, -2.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         let view = TensorView::new(Dtype::F32, vec![2, 1], &numbers).unwrap();
         safetensors::serialize([("a.weight", view)], None).unwrap()
     }

@@ -66,7 +66,9 @@ impl Number {
                 .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
                 .collect(),
             Number::F16 => pairs().map(half_to_f32).collect(),
-            Number::Bf16 => pairs().map(|b| f32::from_bits(u32::from(b) << 16)).collect(),
+            Number::Bf16 => pairs()
+                .map(|b| f32::from_bits(u32::from(b) << 16))
+                .collect(),
             Number::F64 => bytes
                 .as_chunks::<8>()
                 .0
@@ -129,6 +131,9 @@ mod tests {
     #[test]
     fn what_is_not_weights_says_so() {
         assert!(matches!(read(b""), Err(WeightsError::UnknownFormat)));
-        assert!(matches!(read(b"<html>404"), Err(WeightsError::UnknownFormat)));
+        assert!(matches!(
+            read(b"<html>404"),
+            Err(WeightsError::UnknownFormat)
+        ));
     }
 }

@@ -28,15 +28,14 @@ pub fn looks_like(bytes: &[u8]) -> bool {
 }
 
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {
-    if bytes.starts_with(ZIP) {
-        read_zip(bytes)
-    } else {
-        read_legacy(bytes)
+    match bytes.strip_prefix(LEGACY) {
+        Some(rest) => read_legacy(rest, bytes.len()),
+        None => read_zip(bytes),
     }
 }
 
-fn read_legacy(bytes: &[u8]) -> Result<StateDict, WeightsError> {
-    let mut rest = &bytes[LEGACY.len()..];
+/// `rest` is what follows the magic number, `length` that of the whole file.
+fn read_legacy(mut rest: &[u8], length: usize) -> Result<StateDict, WeightsError> {
     pickle::read(&mut rest)?; // protocol
     pickle::read(&mut rest)?; // system
     let (values, top) = pickle::read(&mut rest)?;
@@ -57,18 +56,18 @@ fn read_legacy(bytes: &[u8]) -> Result<StateDict, WeightsError> {
         let cut = || WeightsError::Damaged("it ends before its numbers do".into());
         let (count, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
         // Storages that no tensor uses are of a size nobody can know; torch writes none.
-        let size = *sizes
-            .get(key.as_str())
-            .ok_or_else(|| WeightsError::Damaged(format!("the storage {key} belongs to nothing")))?;
-        let length = usize::try_from(u64::from_le_bytes(*count))
+        let size = *sizes.get(key.as_str()).ok_or_else(|| {
+            WeightsError::Damaged(format!("the storage {key} belongs to nothing"))
+        })?;
+        let size_in_bytes = usize::try_from(u64::from_le_bytes(*count))
             .ok()
             .and_then(|count| count.checked_mul(size))
             .ok_or_else(cut)?;
-        let (numbers, after) = after.split_at_checked(length).ok_or_else(cut)?;
+        let (numbers, after) = after.split_at_checked(size_in_bytes).ok_or_else(cut)?;
         storages.insert(key.clone(), numbers);
         rest = after;
     }
-    collect(views, bytes.len(), |key| {
+    collect(views, length, |key| {
         let numbers = storages.get(key).copied();
         numbers
             .map(<[u8]>::to_vec)
@@ -99,11 +98,15 @@ fn read_zip(bytes: &[u8]) -> Result<StateDict, WeightsError> {
         Ok(content)
     };
     if entry("byteorder").is_ok_and(|order| order != b"little") {
-        return Err(WeightsError::Damaged("its numbers are not little-endian".into()));
+        return Err(WeightsError::Damaged(
+            "its numbers are not little-endian".into(),
+        ));
     }
     let program = entry("data.pkl")?;
     let (values, top) = pickle::read(&mut program.as_slice())?;
-    collect(views(&values, top)?, bytes.len(), |key| entry(&format!("data/{key}")))
+    collect(views(&values, top)?, bytes.len(), |key| {
+        entry(&format!("data/{key}"))
+    })
 }
 
 /// Copies every view out of its storage. Each storage is decoded once, and all tensors together
@@ -186,7 +189,9 @@ fn tensor(name: &str, view: &TensorView, storage: &[f32]) -> Result<Tensor, Weig
         let place = index
             .iter()
             .zip(&view.strides)
-            .try_fold(view.offset, |at, (i, stride)| at.checked_add(i.checked_mul(*stride)?))
+            .try_fold(view.offset, |at, (i, stride)| {
+                at.checked_add(i.checked_mul(*stride)?)
+            })
             .and_then(|at| storage.get(at))
             .ok_or_else(|| wrong("it reaches outside its storage"))?;
         data.push(*place);
@@ -203,3 +208,6 @@ fn tensor(name: &str, view: &TensorView, storage: &[f32]) -> Result<Tensor, Weig
         data,
     })
 }
+
+#[cfg(test)]
+mod tests;

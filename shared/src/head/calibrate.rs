@@ -22,7 +22,9 @@ pub fn temperature(kind: Kind, design: &Design) -> f32 {
             continue;
         }
         let kept = design.select(&rows(&folds, |f| f != Some(fold)));
-        let logits = kept.fit(kind).logits(design.features.select(Axis(0), &held).view());
+        let logits = kept
+            .fit(kind)
+            .logits(design.features.select(Axis(0), &held).view());
         judged.extend(
             logits
                 .outer_iter()

@@ -6,9 +6,10 @@
 use super::{Design, Linear, means, solve::conjugate_gradients};
 use ndarray::{Axis, Zip};
 
-/// k above. Chosen on the vehicle photos whose number mod 8 is 5, where 0.5 to 0.8 lie within half
-/// a point of one another at every count (docs/learning.md reports on others).
-const SHRINKAGE: f32 = 0.6;
+/// k above. A fixed camera likes less (0.5 gains half a point on the vehicles at 20 a class), a
+/// varied scene more (0.6 loses three points on CIFAR-10); 0.9 is near the best of both. Chosen on
+/// vehicle photos whose number mod 8 is 5 and on CIFAR-10's first batch, docs/learning.md has it.
+const SHRINKAGE: f32 = 0.9;
 const STEPS: usize = 100;
 /// The covariance is measured in units of its mean variance, so that logits do not depend on the
 /// number of features; this spreads them. The temperature does the rest.

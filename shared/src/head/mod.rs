@@ -190,7 +190,9 @@ impl Head {
         }
         let rows = self.classes.len();
         if rows < 2 || !self.classes.is_sorted_by(|a, b| a < b) {
-            return Err(HeadError::Damaged("its classes are not two or more, each once"));
+            return Err(HeadError::Damaged(
+                "its classes are not two or more, each once",
+            ));
         }
         if self.classes().any(|class| class >= classes) {
             return Err(HeadError::Damaged("it names a class that is not there"));
@@ -209,7 +211,9 @@ impl Head {
 impl Design {
     /// `classes` are the class numbers that occur, ascending.
     fn new(examples: &[Example<'_>], classes: &[usize]) -> Result<Self, HeadError> {
-        let width = examples.first().map_or(0, |example| example.embedding.len());
+        let width = examples
+            .first()
+            .map_or(0, |example| example.embedding.len());
         let mut numbers = Vec::with_capacity(examples.len() * width);
         let mut labels = Vec::with_capacity(examples.len());
         for example in examples {
@@ -276,7 +280,11 @@ fn normalised(embedding: &[f32]) -> Vec<f32> {
         .map(|v| v.abs().sqrt().copysign(*v))
         .collect();
     // After the square root the squared length is the sum of absolute values.
-    let length = embedding.iter().map(|v| f64::from(v.abs())).sum::<f64>().sqrt() as f32;
+    let length = embedding
+        .iter()
+        .map(|v| f64::from(v.abs()))
+        .sum::<f64>()
+        .sqrt() as f32;
     if length > 0.0 {
         features.iter_mut().for_each(|v| *v /= length);
     }

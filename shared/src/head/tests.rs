@@ -6,11 +6,18 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 
 /// `per_class` examples around a centre for each class, every example a burst of its own.
-fn heaps(seed: u64, classes: usize, per_class: usize, width: usize, noise: f32) -> (Vec<Vec<f32>>, Vec<usize>) {
+fn heaps(
+    seed: u64,
+    classes: usize,
+    per_class: usize,
+    width: usize,
+    noise: f32,
+) -> (Vec<Vec<f32>>, Vec<usize>) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut number = |scale: f32| (random.random::<f32>() - 0.3) * scale;
-    let centres: Vec<Vec<f32>> =
-        (0..classes).map(|_| (0..width).map(|_| number(1.0)).collect()).collect();
+    let centres: Vec<Vec<f32>> = (0..classes)
+        .map(|_| (0..width).map(|_| number(1.0)).collect())
+        .collect();
     let labels: Vec<usize> = (0..classes * per_class).map(|i| i % classes).collect();
     let embeddings = labels
         .iter()
@@ -62,7 +69,10 @@ fn solve_plainly(matrix: &Array2<f64>, right: &Array2<f64>) -> Array2<f64> {
 fn close(a: &Array2<f32>, b: &Array2<f64>, tolerance: f64) {
     let size = b.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     for (a, b) in a.iter().zip(b) {
-        assert!((f64::from(*a) - b).abs() <= tolerance * size, "{a} is not {b}");
+        assert!(
+            (f64::from(*a) - b).abs() <= tolerance * size,
+            "{a} is not {b}"
+        );
     }
 }
 
@@ -79,7 +89,7 @@ fn lda_is_the_closed_form() {
     }
     let covariance = within.t().dot(&within) / count as f64;
     let variance = covariance.diag().sum() / width as f64;
-    let shrunk = covariance * 0.4 + Array2::<f64>::eye(width) * (0.6 * variance);
+    let shrunk = covariance * 0.1 + Array2::<f64>::eye(width) * (0.9 * variance);
     let between = &means - &means.mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
     // In units of the mean variance, times the scale.
     let expected = solve_plainly(&shrunk, &between.t().to_owned()) * (64.0 * variance);
@@ -201,7 +211,7 @@ fn same_examples_in_every_class_do_no_harm() {
 }
 
 #[test]
-fn confidence_is_as_high_as_it_is_right() {
+fn confidence_follows_how_often_it_is_right() {
     // Overlapping heaps: on fresh examples the head is right about as often as it says.
     let (embeddings, labels) = heaps(7, 3, 220, 24, 3.0);
     let taught = examples(&embeddings[..180], &labels[..180]);
@@ -215,7 +225,13 @@ fn confidence_is_as_high_as_it_is_right() {
             said += answer.confidence / count;
             right += f32::from(u8::from(answer.class == label)) / count;
         }
-        assert!((said - right).abs() < 0.1, "{kind:?}: says {said}, is right {right}");
+        // Heads that were fitted without the held-back examples are a little worse than the one
+        // that is used, so the confidence is on the careful side.
+        let careful = right - 0.15..right + 0.05;
+        assert!(
+            careful.contains(&said),
+            "{kind:?}: says {said}, is right {right}"
+        );
     }
 }
 

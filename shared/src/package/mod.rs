@@ -29,8 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self_test::{SelfTest, SelfTestError};
 
 use crate::{
-    file, frame::Frame, head::Head, preprocess::Preprocess, sample::Sample,
-    verdict::ClassNameError,
+    file, frame::Frame, head::Head, preprocess::Preprocess, sample::Sample, verdict::ClassNameError,
 };
 
 /// The format that this program writes, and the newest that it reads.

@@ -66,7 +66,10 @@ impl Package {
         let finite = |numbers: &[f32]| numbers.iter().all(|v| v.is_finite());
         for test in &self.self_test {
             if test.embedding.len() != width || !finite(&test.embedding) {
-                return Err(damaged(EXPECTED, "its embeddings are not of one width and finite"));
+                return Err(damaged(
+                    EXPECTED,
+                    "its embeddings are not of one width and finite",
+                ));
             }
         }
         for sample in &self.samples {
@@ -97,7 +100,11 @@ fn unpack(bytes: &[u8]) -> Result<Entries, PackageError> {
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(|e| container(&e))?;
         let name = entry.name().map_err(|e| container(&e))?.into_owned();
-        let limit = if name == BACKBONE { MAX_SIZE } else { MAX_ENTRY };
+        let limit = if name == BACKBONE {
+            MAX_SIZE
+        } else {
+            MAX_ENTRY
+        };
         let mut content = Vec::new();
         entry
             .take(limit + 1)
@@ -115,7 +122,9 @@ fn unpack(bytes: &[u8]) -> Result<Entries, PackageError> {
 
 /// Taken before the sums are checked: a newer format may have other sums.
 fn manifest(entries: &mut Entries) -> Result<Manifest, PackageError> {
-    let bytes = entries.get(MANIFEST).ok_or(PackageError::Missing(MANIFEST))?;
+    let bytes = entries
+        .get(MANIFEST)
+        .ok_or(PackageError::Missing(MANIFEST))?;
     if bytes.len() as u64 > MAX_TEXT {
         return Err(PackageError::TooLarge(MANIFEST.into()));
     }

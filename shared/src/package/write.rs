@@ -22,7 +22,9 @@ impl Package {
             .unix_permissions(0o644);
         let failed = |error: &dyn std::fmt::Display| PackageError::Write(error.to_string());
         for (name, bytes) in entries.iter().chain([&(SUMS.into(), sums.into_bytes())]) {
-            archive.start_file(name.as_str(), options).map_err(|e| failed(&e))?;
+            archive
+                .start_file(name.as_str(), options)
+                .map_err(|e| failed(&e))?;
             archive.write_all(bytes).map_err(|e| failed(&e))?;
         }
         Ok(archive.finish().map_err(|e| failed(&e))?.into_inner())
@@ -48,7 +50,10 @@ impl Package {
         }
         let mut expected = Vec::new();
         for (number, test) in self.self_test.iter().enumerate() {
-            let png = test.crop.to_png().map_err(|e| PackageError::Write(e.to_string()))?;
+            let png = test
+                .crop
+                .to_png()
+                .map_err(|e| PackageError::Write(e.to_string()))?;
             entries.push((picture_name(number), png));
             expected.push(&test.embedding);
         }

