@@ -2,17 +2,24 @@
 //! Newton's method, each step solved by conjugate gradients (Lin, Weng and Keerthi, "Trust region
 //! Newton method for logistic regression", JMLR 2008; here with a backtracking line search).
 
-use super::{Design, Linear, softmax, solve::conjugate_gradients, solve::inner};
+use super::{
+    Design, Linear, softmax,
+    solve::{Stop, conjugate_gradients, inner},
+};
 use ndarray::{Array1, Array2, Axis, concatenate};
 
 /// C above, for features of length `LENGTH`: scikit-learn's default on vectors of length 6.
 const C: f32 = 1.0;
 const LENGTH: f32 = 6.0;
 const NEWTON_STEPS: usize = 20;
-const SOLVER_STEPS: usize = 60;
+/// A Newton step need not be exact: the next one corrects it.
+const INEXACT: Stop = Stop {
+    tolerance: 0.1,
+    steps: 60,
+};
 const HALVINGS: usize = 20;
 /// Newton stops where the gradient is this small, as a share of the first one.
-const TOLERANCE: f64 = 1e-4;
+const TOLERANCE: f64 = 1e-3;
 /// On the bias, in place of 1 / C.
 const BIAS_PENALTY: f32 = 1e-3;
 
@@ -30,7 +37,7 @@ pub fn fit(design: &Design) -> Linear {
         let step = conjugate_gradients(
             |v| problem.curvature(&state.shares, v),
             &state.gradient,
-            SOLVER_STEPS,
+            INEXACT,
         );
         let slope = inner(&state.gradient, &step);
         let mut size = 1.0f32;

@@ -3,23 +3,33 @@
 
 use ndarray::{Array2, Zip};
 
-/// Relative length of the residual at which a solution is good enough: far below what moves a
-/// verdict, and well above the rounding of f32.
-const TOLERANCE: f64 = 1e-5;
+/// When to stop.
+#[derive(Clone, Copy)]
+pub struct Stop {
+    /// The residual's length relative to the right side's.
+    pub tolerance: f64,
+    pub steps: usize,
+}
+
+/// For solutions that are used as they are: the error is far below what moves a verdict, and well
+/// above the rounding of f32.
+pub const EXACT: Stop = Stop {
+    tolerance: 1e-5,
+    steps: 200,
+};
 
 /// Solves `apply(X) = right`. The entries of X form one long vector: `apply` may couple rows.
-/// Stops at `most` steps at the latest and returns the best X it has.
 pub fn conjugate_gradients(
     apply: impl Fn(&Array2<f32>) -> Array2<f32>,
     right: &Array2<f32>,
-    most: usize,
+    stop: Stop,
 ) -> Array2<f32> {
     let mut solution = Array2::zeros(right.raw_dim());
     let mut residual = right.clone();
     let mut direction = right.clone();
     let mut length = inner(&residual, &residual);
-    let enough = length * TOLERANCE * TOLERANCE;
-    for _ in 0..most {
+    let enough = length * stop.tolerance * stop.tolerance;
+    for _ in 0..stop.steps {
         if length <= enough {
             break;
         }
