@@ -119,6 +119,13 @@ impl Session {
     }
 
     pub fn edge(&mut self, edge: Edge) -> Vec<Action> {
+        // A button may have become long held since the last tick, however slow the frames are.
+        let mut actions = self.tick(edge.at);
+        actions.extend(self.pressed_or_released(edge));
+        actions
+    }
+
+    fn pressed_or_released(&mut self, edge: Edge) -> Vec<Action> {
         match (edge.button, edge.down) {
             (ButtonName::Teach, true) => self.teach_pressed(edge.at),
             (ButtonName::Teach, false) => {

@@ -107,7 +107,7 @@ impl Trainer {
         let mut all = examples(&self.package.samples);
         let offset = all
             .iter()
-            .map(|example| example.burst + 1)
+            .map(|example| example.burst.saturating_add(1))
             .max()
             .unwrap_or(0);
         let place: Vec<usize> = self

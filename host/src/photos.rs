@@ -33,6 +33,14 @@ pub enum PhotosError {
     Name(PathBuf, ClassNameError),
 }
 
+impl LabelledPhotos {
+    /// Photos of the smallest class.
+    pub fn fewest(&self) -> usize {
+        let count = |class| self.photos.iter().filter(|(of, _)| *of == class).count();
+        (0..self.classes.len()).map(count).min().unwrap_or(0)
+    }
+}
+
 /// Reads the names; the photos themselves are opened later.
 pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
     let mut classes = Vec::new();

@@ -1,29 +1,33 @@
 //! What a person sees on the terminal: bars while something takes long, tables, one line for an
 //! error. Bars go to stderr and are not drawn where that is no terminal.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    io::{Write, stdout},
+    time::Duration,
+};
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use lastlayer_shared::error::one_line;
 
 use crate::pretrained::fetch::Progress;
 
 pub fn error(error: &anyhow::Error) {
-    eprintln!("error: {}", one_line(error));
+    eprintln!("error: {}", one_line(error.as_ref()));
 }
 
-/// Causes follow one another on one line, each said once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain().map(|cause| cause.to_string()) {
-        if !line.contains(&cause) {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(&cause);
-        }
+/// Prints to standard output; ends the program quietly where nobody reads on (`lastlayer ... | head`).
+pub fn say(text: std::fmt::Arguments<'_>) {
+    if writeln!(stdout(), "{text}").is_err() {
+        std::process::exit(0);
     }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `println!` for this program.
+#[macro_export]
+macro_rules! say {
+    ($($arguments:tt)*) => { $crate::ui::say(format_args!($($arguments)*)) };
 }
 
 pub fn warn(text: &str) {
@@ -120,13 +124,5 @@ mod tests {
         assert_eq!(amount(3_504_872), "3.50 M");
         assert_eq!(bytes(9_084_095), "9.08 MB");
         assert_eq!(bytes(12), "12 B");
-    }
-
-    #[test]
-    fn an_error_is_one_line_and_says_nothing_twice() {
-        let error = anyhow::anyhow!("a\nb")
-            .context("outer: a\nb")
-            .context("top");
-        assert_eq!(one_line(&error), "top: outer: a b");
     }
 }

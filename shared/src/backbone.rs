@@ -2,14 +2,13 @@
 //! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers; further outputs are
 //! ignored here.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use tract_onnx::prelude::*;
+use prost::Message;
+use tract_onnx::{pb::ModelProto, prelude::*};
 
 use crate::{
+    contain::contain,
     file::sha256,
     frame::Frame,
     preprocess::{Preprocess, PreprocessError},
@@ -50,9 +49,11 @@ impl Backbone {
     pub fn load(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
         preprocess.check()?;
         let side = preprocess.input_size as usize;
+        let mut proto =
+            ModelProto::decode(onnx).map_err(|error| BackboneError::Load(error.to_string()))?;
         let plan = contain(|| {
             let model = tract_onnx::onnx()
-                .model_for_read(&mut &*onnx)?
+                .model_for_proto_model(&proto)?
                 .with_outputs_by_name([EMBEDDING])?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
             model.into_typed()?.into_optimized()?.into_runnable()
@@ -72,7 +73,13 @@ impl Backbone {
         }
         let rules = serde_json::to_vec(preprocess)
             .map_err(|error| BackboneError::Load(error.to_string()))?;
-        let id = sha256(format!("{} {}", sha256(onnx), sha256(&rules)).as_bytes());
+        // Who wrote the file when and under which licence does not change an embedding.
+        proto.metadata_props.clear();
+        proto.producer_name.clear();
+        proto.producer_version.clear();
+        proto.doc_string.clear();
+        let network = sha256(&proto.encode_to_vec());
+        let id = sha256(format!("{network} {}", sha256(&rules)).as_bytes());
         Ok(Self {
             plan,
             preprocess: preprocess.clone(),
@@ -137,25 +144,5 @@ impl Embedder {
             return Err(BackboneError::NotFinite);
         }
         Ok(embedding)
-    }
-}
-
-/// Runs tract on data from outside: an error, or a panic in an operator that met a shape it did
-/// not expect, becomes one line.
-fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => result.map_err(|error| {
-            // The innermost cause says what is wrong; the outer ones repeat tract's stages.
-            let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
-            let first = causes.first().cloned().unwrap_or_default();
-            let last = causes.last().cloned().unwrap_or_default();
-            let text = if first == last {
-                first
-            } else {
-                format!("{first}: {last}")
-            };
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        }),
-        Err(_) => Err("the network asks for something tract cannot do".into()),
     }
 }

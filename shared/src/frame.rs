@@ -36,7 +36,7 @@ pub enum FrameError {
     Decode(String),
     #[error(transparent)]
     File(#[from] crate::file::FileError),
-    #[error("{path} is not a photo this program can read (JPEG or PNG): {reason}")]
+    #[error("{path} cannot be used: {reason}")]
     Photo { path: PathBuf, reason: String },
 }
 

@@ -2,6 +2,8 @@
 //! no camera, no clock, no network.
 
 pub mod backbone;
+pub mod contain;
+pub mod error;
 pub mod file;
 pub mod frame;
 pub mod framed;

@@ -67,3 +67,20 @@ fn a_folder_of_ones_own_tells_the_story_too() {
     );
     assert!(folder.path().join("out/contact-sheet.png").is_file());
 }
+
+#[test]
+fn a_folder_with_other_files_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    write_photos(&folder.path().join("start/mine"), "car", 0, 3);
+    let message = fail(lastlayer().args(["demo", "--output"]).arg(folder.path()), 1);
+    assert!(
+        message.contains("holds files that are not the demo's"),
+        "{message}"
+    );
+    assert_eq!(
+        fs::read_dir(folder.path().join("start/mine"))
+            .unwrap()
+            .count(),
+        3
+    );
+}

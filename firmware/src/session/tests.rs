@@ -67,6 +67,23 @@ fn a_held_button_waits_and_a_long_one_undoes() {
 }
 
 #[test]
+fn a_long_press_is_long_even_if_nobody_looked_meanwhile() {
+    let mut session = Session::new(RULES, 2);
+    session.edge(edge(ButtonName::Teach, true, 0));
+    (0..9).for_each(|_| session.frame(&frame()));
+    assert_eq!(
+        session.edge(edge(ButtonName::Teach, false, 2100)),
+        [Action::Undo]
+    );
+    session.finished(2, false);
+    session.edge(edge(ButtonName::Next, true, 3000));
+    assert_eq!(
+        session.edge(edge(ButtonName::Next, false, 5100)),
+        [Action::AddClass]
+    );
+}
+
+#[test]
 fn a_camera_that_gives_nothing_is_refused_and_then_watched_again() {
     let mut session = Session::new(RULES, 2);
     session.edge(edge(ButtonName::Teach, true, 0));
@@ -201,10 +218,11 @@ proptest! {
             session.edge(edge(name, false, now));
         }
         for _ in 0..100 {
-            now += 100;
-            if session.tick(ms(now)).iter().any(|a| matches!(a, Action::Learn { .. } | Action::Undo)) {
+            if session.state() == State::Training {
                 session.finished(classes, false);
             }
+            now += 100;
+            session.tick(ms(now));
         }
         prop_assert_eq!(session.state(), State::Watching);
     }

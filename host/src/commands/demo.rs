@@ -28,6 +28,8 @@ use crate::{
 
 /// What the board knows before it is taught, besides `OLD`.
 const OTHERS: [&str; 2] = ["bird", "cat"];
+/// Says that a folder is the demo's own.
+const MARKER: &str = ".lastlayer-demo";
 const OLD: &str = "car";
 const NEW: &str = "truck";
 /// Starting photos a class, taught photos, test photos a class.
@@ -71,17 +73,16 @@ struct Cast {
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
+        self.take_output()?;
         let cast = match &self.photos {
             Some(folder) => cast_of(folder, self.seed)?,
             None => cifar_cast()?,
         };
-        println!("\n1. A pretrained network becomes a backbone");
-        fs::create_dir_all(&self.output)
-            .with_context(|| format!("the folder {} cannot be made", self.output.display()))?;
+        crate::say!("\n1. A pretrained network becomes a backbone");
         let place = |name: &str| self.output.join(name);
         Export::recipe("mobilenet-v2", place("backbone.onnx"), self.input_size).run()?;
 
-        println!(
+        crate::say!(
             "\n2. The backbone becomes a package that knows {}",
             cast.known.join(", ")
         );
@@ -97,7 +98,7 @@ impl Demo {
         }
         .run()?;
 
-        println!(
+        crate::say!(
             "\n3. A board runs it, and is taught {} by pressing its button",
             cast.new
         );
@@ -117,10 +118,38 @@ impl Demo {
         report(&cast, &told);
         let picture = contact_sheet(&cast, &told, &camera)?;
         file::write(&place("contact-sheet.png"), &Frame::from(picture).to_png()?)?;
-        println!(
+        crate::say!(
             "the photos with their verdicts: {}",
             place("contact-sheet.png").display()
         );
+        Ok(())
+    }
+
+    /// Makes the output folder. What an earlier demo left there is replaced; a folder that holds
+    /// anything else is refused, and nothing in it is touched.
+    fn take_output(&self) -> anyhow::Result<()> {
+        let place = self.output.display();
+        fs::create_dir_all(&self.output).with_context(|| format!("{place} cannot be made"))?;
+        let marker = self.output.join(MARKER);
+        if !marker.exists() {
+            let mut inside = fs::read_dir(&self.output)?;
+            anyhow::ensure!(
+                inside.next().is_none(),
+                "{place} holds files that are not the demo's; give an empty folder with --output"
+            );
+            file::write(
+                &marker,
+                b"made by `lastlayer demo`; everything here may be replaced\n",
+            )?;
+        }
+        if let Some(photos) = &self.photos
+            && let (Ok(photos), Ok(output)) = (photos.canonicalize(), self.output.canonicalize())
+        {
+            anyhow::ensure!(
+                !photos.starts_with(&output),
+                "the photos lie in {place}, which the demo replaces; give another --output"
+            );
+        }
         Ok(())
     }
 
@@ -318,7 +347,7 @@ fn report(cast: &Cast, told: &Told) {
     let balanced =
         |seen: &[Seen]| Some((accuracy(seen, &cast.old)? + accuracy(seen, &cast.new)?) / 2.0);
     let name = |class: &str, photos: usize| format!("{class}, {photos} photos never taught");
-    println!(
+    crate::say!(
         "{}",
         ui::table(
             ["right verdicts", "before", "after"],
@@ -333,13 +362,13 @@ fn report(cast: &Cast, told: &Told) {
             ],
         )
     );
-    println!(
+    crate::say!(
         "taught: {} photos of {} with {} presses",
         told.taught,
         cast.new,
         told.train_ms.len()
     );
-    println!(
+    crate::say!(
         "a frame: {:.1} ms   learning a press: {:.0} ms to embed it, {:.1} ms to train   start: {:.0} ms",
         median(&told.frame_ms),
         median(&told.embed_ms),

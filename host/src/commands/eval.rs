@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use lastlayer_shared::{backbone::Backbone, head::Kind, package::Package};
 use serde_json::json;
@@ -13,6 +14,9 @@ use crate::{
     ui,
 };
 
+/// Photos taught a class where nothing is said.
+const SHOTS: [usize; 4] = [1, 5, 10, 20];
+
 /// Measure how well a package learns from few photos, on photos it was not taught
 #[derive(Args)]
 #[command(after_help = "Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20")]
@@ -22,10 +26,9 @@ pub struct Eval {
     /// A folder of labelled folders
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
-    /// Photos taught a class
-    #[arg(long, value_delimiter = ',', default_value = "1,5,10,20",
-          value_parser = clap::value_parser!(u32).range(1..))]
-    shots: Vec<u32>,
+    /// Photos taught a class; by default those of 1,5,10,20 that leave photos to test on
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    shots: Option<Vec<u32>>,
     /// How often other photos are drawn
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     splits: u64,
@@ -39,9 +42,11 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> anyhow::Result<()> {
-        let package = Package::open(&self.package)?;
+        let package =
+            Package::open(&self.package).with_context(|| format!("{}", self.package.display()))?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
+        let shots = self.shots(labelled.fewest())?;
         let bar = ui::bar("embedding photos", 0);
         let data = evaluate::embeddings(
             &backbone,
@@ -51,10 +56,9 @@ impl Eval {
             || bar.inc(1),
         )?;
         bar.finish_and_clear();
-        let bar = ui::bar("teaching", self.splits * self.shots.len() as u64);
+        let bar = ui::bar("teaching", self.splits * shots.len() as u64);
         let mut scores = Vec::new();
-        for &shots in &self.shots {
-            let shots = shots as usize;
+        for shots in shots {
             scores.extend(evaluate::score(
                 &data,
                 shots,
@@ -69,10 +73,10 @@ impl Eval {
                 .iter()
                 .map(|score| object(score, &data.classes))
                 .collect();
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            crate::say!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
         }
-        println!(
+        crate::say!(
             "{} photos of {} classes, {} splits, seed {}; accuracy on the photos not taught, in %",
             data.labels.len(),
             data.classes.len(),
@@ -94,11 +98,29 @@ impl Eval {
             ]
         });
         let header = ["head", "photos a class", "mean", "deviation", "training ms"];
-        println!("{}", ui::table(header, rows));
+        crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.kind == Kind::default()) {
             print_confusion(last, &data.classes);
         }
         Ok(())
+    }
+}
+
+impl Eval {
+    /// What was asked for, or what the smallest class of `fewest` photos allows.
+    fn shots(&self, fewest: usize) -> anyhow::Result<Vec<usize>> {
+        if let Some(shots) = &self.shots {
+            return Ok(shots.iter().map(|&shots| shots as usize).collect());
+        }
+        let (fit, too_many): (Vec<usize>, Vec<usize>) =
+            SHOTS.iter().partition(|&&shots| shots < fewest);
+        if let Some(first) = too_many.first() {
+            ui::warn(&format!(
+                "the smallest class has {fewest} photos; {first} taught ones and more are left out"
+            ));
+        }
+        anyhow::ensure!(!fit.is_empty(), "every class needs at least two photos");
+        Ok(fit)
     }
 }
 
@@ -118,7 +140,7 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
 
 /// In per cent of each row.
 fn print_confusion(score: &Score, classes: &[String]) {
-    println!(
+    crate::say!(
         "what the {} head said with {} photos a class, in % of each row:",
         score.kind.name(),
         score.shots
@@ -129,17 +151,16 @@ fn print_confusion(score: &Score, classes: &[String]) {
         .max()
         .unwrap_or(0)
         .max(5);
-    print!("{:width$}", "");
-    for class in classes {
-        print!("  {class:>width$}");
-    }
-    println!();
+    let cells = |cells: Vec<String>| -> String {
+        cells
+            .iter()
+            .map(|cell| format!("  {cell:>width$}"))
+            .collect()
+    };
+    crate::say!("{:width$}{}", "", cells(classes.to_vec()));
     for (class, row) in classes.iter().zip(&score.confusion) {
         let sum: u64 = row.iter().sum();
-        print!("{class:width$}");
-        for &count in row {
-            print!("  {:>width$.1}", 100.0 * count as f64 / sum.max(1) as f64);
-        }
-        println!();
+        let share = |&count: &u64| format!("{:.1}", 100.0 * count as f64 / sum.max(1) as f64);
+        crate::say!("{class:width$}{}", cells(row.iter().map(share).collect()));
     }
 }

@@ -108,18 +108,18 @@ impl Export {
         file::write(&self.output, &bytes)?;
         print_table(&built.before, &after);
         match built.removed.as_slice() {
-            [] => println!("cut: nothing, the weights end at the embedding"),
+            [] => crate::say!("cut: nothing, the weights end at the embedding"),
             removed => {
                 let names: Vec<&str> = removed.iter().map(|(op, _)| op.as_str()).collect();
-                println!("cut: {}", names.join(", "));
+                crate::say!("cut: {}", names.join(", "));
             }
         }
-        println!(
+        crate::say!(
             "input: 1 x 3 x {size} x {size}   embedding: {width} numbers",
             size = built.input_size
         );
-        println!("largest difference from the source over embeddings: {apart:.1e}");
-        println!("wrote {}", self.output.display());
+        crate::say!("largest difference from the source over embeddings: {apart:.1e}");
+        crate::say!("wrote {}", self.output.display());
         Ok(())
     }
 
@@ -164,6 +164,11 @@ impl Export {
             .into());
         }
         let bytes = file::read(path, MAX_FILE)?;
+        // A file of preprocessing says which size it is for, a name does not.
+        let stated = self
+            .preprocess
+            .as_deref()
+            .filter(|text| Path::new(text).is_file());
         let preprocess = match &self.preprocess {
             Some(text) => preprocessing(text)?,
             None => {
@@ -174,6 +179,7 @@ impl Export {
                 preprocessing("imagenet")?
             }
         };
+        let input_size = self.input_size.or(stated.map(|_| preprocess.input_size));
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -182,7 +188,7 @@ impl Export {
         Ok(Source {
             folder: path.parent().unwrap_or(Path::new(".")).into(),
             preprocess,
-            input_size: self.input_size,
+            input_size,
             provenance: provenance([
                 ("source", name),
                 ("source_sha256", file::sha256(&bytes)),
@@ -225,11 +231,13 @@ fn build(source: &Source) -> anyhow::Result<Built> {
             let mut before = cost::of(&whole, EMBEDDING)?;
             // tract counts normalisation as multiplications; nobody runs it unfolded.
             before.macs = cost::of(&backbone, EMBEDDING)?.macs;
+            let trained = |name: &str| !name.contains(".running_");
+            let sizes = weights.iter().filter(|(name, _)| trained(name));
+            before.parameters = sizes.map(|(_, tensor)| tensor.data.len() as u64).sum();
             before.file_bytes = source.bytes.len() as u64;
             let mut removed = Vec::new();
             if let Some((inputs, classes)) = mobilenet_v2::classifier(&weights) {
                 before.operators += 1;
-                before.parameters += (inputs * classes + classes) as u64;
                 before.macs += (inputs * classes) as u64;
                 removed.push(("Gemm".to_owned(), "classifier".to_owned()));
             }
@@ -280,5 +288,5 @@ fn print_table(before: &NetworkCost, after: &NetworkCost) {
         row("multiply-accumulates", |cost| ui::amount(cost.macs)),
         row("file", |cost| ui::bytes(cost.file_bytes)),
     ];
-    println!("{}", ui::table(["", "before", "after"], rows));
+    crate::say!("{}", ui::table(["", "before", "after"], rows));
 }

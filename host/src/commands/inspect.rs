@@ -67,17 +67,17 @@ impl Inspect {
                     "largest_relative_difference": difference,
                 },
             });
-            println!("{}", serde_json::to_string_pretty(&value)?);
+            crate::say!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(());
         }
         let size = package.preprocess.input_size;
-        println!(
+        crate::say!(
             "{}: version {}, unsigned, {}",
             place(),
             package.version,
             ui::bytes(bytes.len() as u64)
         );
-        println!(
+        crate::say!(
             "backbone: {size} x {size} pixels -> {} numbers; {} parameters, {} multiply-accumulates, {}",
             backbone.width(),
             ui::amount(cost.parameters).trim(),
@@ -85,25 +85,25 @@ impl Inspect {
             ui::bytes(cost.file_bytes)
         );
         for (key, value) in &package.provenance {
-            println!("{key}: {value}");
+            crate::say!("{key}: {value}");
         }
-        println!(
+        crate::say!(
             "preprocessing: {}",
             serde_json::to_string(&package.preprocess)?
         );
         match &package.head {
-            Some(head) => println!(
+            Some(head) => crate::say!(
                 "head: {}, fitted on the starting samples",
                 head.kind().name()
             ),
-            None => println!("head: none, every verdict is `unknown` until something is taught"),
+            None => crate::say!("head: none, every verdict is `unknown` until something is taught"),
         }
         if !package.classes.is_empty() {
             let rows = package.classes.iter().zip(counts);
             let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
-            println!("{}", ui::table(["class", "starting samples"], rows));
+            crate::say!("{}", ui::table(["class", "starting samples"], rows));
         }
-        println!(
+        crate::say!(
             "self-test: {} pictures pass here, at most {:.4}% off",
             package.self_test.len(),
             difference * 100.0

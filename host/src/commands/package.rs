@@ -80,13 +80,13 @@ impl Pack {
         package.save(&self.output)?;
         let counts = package.counts();
         if package.classes.is_empty() {
-            println!("no classes yet: every verdict is `unknown` until something is taught");
+            crate::say!("no classes yet: every verdict is `unknown` until something is taught");
         } else {
             let rows = package.classes.iter().zip(counts);
             let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
-            println!("{}", ui::table(["class", "starting samples"], rows));
+            crate::say!("{}", ui::table(["class", "starting samples"], rows));
         }
-        println!(
+        crate::say!(
             "wrote {}, version {}, unsigned",
             self.output.display(),
             self.version

@@ -1,6 +1,8 @@
 //! Does the written backbone say the same as what it was made from?
 
-use lastlayer_shared::{backbone::EMBEDDING, frame::Frame, preprocess::Preprocess};
+use lastlayer_shared::{
+    backbone::EMBEDDING, contain::contain, frame::Frame, preprocess::Preprocess,
+};
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -21,8 +23,8 @@ pub fn largest_difference(
 ) -> Result<f32, GraphError> {
     let side = preprocess.input_size as usize;
     let runnable = |model: &ModelProto, output: &str| {
-        let attempt = |model: TypedModel| model.into_optimized()?.into_runnable();
-        attempt(typed(model, output)?).map_err(|e| GraphError::Unsupported(e.to_string()))
+        let typed = typed(model, output)?;
+        contain(|| typed.into_optimized()?.into_runnable()).map_err(GraphError::Unsupported)
     };
     let (expected, got) = (runnable(source, tensor)?, runnable(backbone, EMBEDDING)?);
     let mut largest = 0.0f32;
@@ -31,17 +33,16 @@ pub fn largest_difference(
         let numbers = preprocess
             .normalise(&picture)
             .map_err(lastlayer_shared::backbone::BackboneError::from)?;
-        let run = |plan: &Arc<TypedRunnableModel>| -> TractResult<Vec<f32>> {
-            let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
-            let output = plan.run(tvec!(input.into_tvalue()))?;
-            Ok(output[0]
-                .to_plain_array_view::<f32>()?
-                .iter()
-                .copied()
-                .collect())
+        let run = |plan: &Arc<TypedRunnableModel>| {
+            contain(|| {
+                let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
+                let output = plan.run(tvec!(input.into_tvalue()))?;
+                let numbers = output[0].to_plain_array_view::<f32>()?;
+                Ok(numbers.iter().copied().collect::<Vec<f32>>())
+            })
+            .map_err(GraphError::Unsupported)
         };
-        let failed = |error: TractError| GraphError::Unsupported(error.to_string());
-        let (a, b) = (run(&expected).map_err(failed)?, run(&got).map_err(failed)?);
+        let (a, b) = (run(&expected)?, run(&got)?);
         if a.len() != b.len() {
             return Err(GraphError::Disagrees(f32::INFINITY));
         }

@@ -3,6 +3,8 @@
 use tract_onnx::tract_core::internal::DimLike;
 use tract_onnx::tract_core::ops::Cost;
 
+use lastlayer_shared::contain::contain;
+
 use super::{GraphError, onnx, onnx::ModelProto, typed};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,19 +19,20 @@ pub struct NetworkCost {
 
 /// Measures the part of `model` that `output` needs. `file_bytes` is left to the caller.
 pub fn of(model: &ModelProto, output: &str) -> Result<NetworkCost, GraphError> {
-    fn failed(error: impl std::fmt::Display) -> GraphError {
-        GraphError::Unsupported(error.to_string())
-    }
     let typed = typed(model, output)?;
-    let mut macs = 0u64;
-    for node in typed.nodes() {
-        let inputs = typed.node_input_facts(node.id).map_err(failed)?;
-        for (cost, amount) in node.op.cost(&inputs).map_err(failed)? {
-            if matches!(cost, Cost::FMA(_)) {
-                macs += amount.to_usize().map_err(failed)? as u64;
+    let macs = contain(|| {
+        let mut macs = 0u64;
+        for node in typed.nodes() {
+            let inputs = typed.node_input_facts(node.id)?;
+            for (cost, amount) in node.op.cost(&inputs)? {
+                if matches!(cost, Cost::FMA(_)) {
+                    macs += amount.to_usize()? as u64;
+                }
             }
         }
-    }
+        Ok(macs)
+    })
+    .map_err(GraphError::Unsupported)?;
     Ok(NetworkCost {
         operators: onnx::graph(model)?.node.len(),
         parameters: onnx::parameters(model),

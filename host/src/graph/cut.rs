@@ -13,7 +13,7 @@ use lastlayer_shared::backbone::EMBEDDING;
 
 use super::{
     GraphError,
-    onnx::{self, DataType, GraphProto, ModelProto, NodeProto},
+    onnx::{self, DataType, GraphProto, ModelProto, NodeProto, TensorProto},
     shape_of,
 };
 
@@ -62,6 +62,8 @@ pub fn cut(
     folder: &Path,
 ) -> Result<(Cut, u32), GraphError> {
     inline_external(&mut model, folder)?;
+    // Before version 4 of the format weights had to be listed as inputs too.
+    model.ir_version = model.ir_version.max(4);
     let size = pin_input(&mut model, input_size)?;
     let classifier = find_classifier(onnx::graph(&model)?)?;
     let embedding = classifier.embedding.clone();
@@ -128,8 +130,12 @@ fn find_classifier(graph: &GraphProto) -> Result<Classifier, GraphError> {
         let mut passed: Vec<&str> = Vec::new();
         // Every step goes to an earlier node, so this ends.
         while let Some(node) = producers.get(tensor) {
-            let mut changing = node
-                .input
+            // The shape that a Reshape takes may be computed from the picture's; it is no data.
+            let data = match node.op_type.as_str() {
+                "Reshape" | "Squeeze" | "Unsqueeze" => &node.input[..node.input.len().min(1)],
+                _ => &node.input[..],
+            };
+            let mut changing = data
                 .iter()
                 .map(String::as_str)
                 .filter(|input| !input.is_empty() && !constants.contains(input));
@@ -172,10 +178,7 @@ fn is_classifier(node: &NodeProto, graph: &GraphProto, passed: &[&str]) -> bool 
         "Gemm" => !flag("transA"),
         "MatMul" => true,
         "Conv" => {
-            let kernel = node
-                .input
-                .get(1)
-                .and_then(|name| graph.initializer.iter().find(|tensor| tensor.name == *name));
+            let kernel = node.input.get(1).and_then(|name| weight(graph, name));
             let Some([classes, _, 1, 1]) = kernel.map(|tensor| tensor.dims.as_slice()) else {
                 return false;
             };
@@ -183,6 +186,23 @@ fn is_classifier(node: &NodeProto, graph: &GraphProto, passed: &[&str]) -> bool 
         }
         _ => false,
     }
+}
+
+/// Weights by name, kept as an initializer or as a Constant node.
+fn weight<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
+    let constant = || {
+        let node = graph.node.iter().find(|node| {
+            node.op_type == "Constant" && node.output.iter().any(|output| output == name)
+        })?;
+        node.attribute
+            .iter()
+            .find_map(|attribute| attribute.t.as_ref())
+    };
+    graph
+        .initializer
+        .iter()
+        .find(|tensor| tensor.name == name)
+        .or_else(constant)
 }
 
 /// Pins the one picture input to `1 x 3 x N x N` and returns N. A network that wants channels last

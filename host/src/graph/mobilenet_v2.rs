@@ -125,6 +125,9 @@ fn convolutions(weights: &StateDict, stage: usize) -> Result<Vec<Convolution<'_>
             name.starts_with(&prefix) && name.ends_with(".weight") && tensor.shape.len() == 4
         })
         .collect();
+    if let Some((name, _)) = kernels.iter().find(|(_, tensor)| tensor.shape.contains(&0)) {
+        return Err(wrong(format!("{name} holds no numbers")));
+    }
     kernels.sort_by_key(|(name, _)| order(name));
     if kernels.is_empty() {
         return Err(wrong(format!(

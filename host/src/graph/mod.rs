@@ -9,7 +9,10 @@ pub mod onnx;
 
 use tract_onnx::prelude::*;
 
-use lastlayer_shared::backbone::{BackboneError, EMBEDDING};
+use lastlayer_shared::{
+    backbone::{BackboneError, EMBEDDING},
+    contain::contain,
+};
 use onnx::ModelProto;
 
 #[derive(Debug, thiserror::Error)]
@@ -53,23 +56,13 @@ pub enum GraphError {
 
 /// The network as tract understands it, with `output` as its only output.
 fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
-    let attempt = || -> TractResult<TypedModel> {
+    contain(|| {
         tract_onnx::onnx()
             .model_for_proto_model(model)?
             .with_outputs_by_name([output])?
             .into_typed()
-    };
-    let unsupported = |text: String| {
-        GraphError::Unsupported(text.split_whitespace().collect::<Vec<_>>().join(" "))
-    };
-    // Operators that meet shapes they do not expect may panic; the file is to blame, not we.
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)) {
-        Ok(result) => result.map_err(|error| {
-            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-            unsupported(causes.join(": "))
-        }),
-        Err(_) => Err(unsupported("an operator failed on it".into())),
-    }
+    })
+    .map_err(GraphError::Unsupported)
 }
 
 /// The shape of one tensor of the network; sides that are not numbers are an error.

@@ -131,7 +131,8 @@ pub fn count(tensor: &TensorProto) -> u64 {
     tensor.dims.iter().map(|&side| side.max(0) as u64).product()
 }
 
-/// Weights of the whole graph: float tensors, not the shapes and indices that graphs also carry.
+/// Weights of the whole graph: float tensors, not the shapes, indices and single numbers (such as
+/// the 6 of ReLU6) that graphs also carry.
 pub fn parameters(model: &ModelProto) -> u64 {
     let floats = [
         DataType::Float,
@@ -143,6 +144,7 @@ pub fn parameters(model: &ModelProto) -> u64 {
         .graph
         .iter()
         .flat_map(|graph| &graph.initializer)
+        .filter(|tensor| !tensor.dims.is_empty())
         .filter(|tensor| {
             floats
                 .iter()

@@ -226,6 +226,7 @@ fn agent(roots: RootCerts) -> ureq::Agent {
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_body(Some(Duration::from_secs(1800)))
         .build()
         .into()
 }

@@ -5,7 +5,7 @@
 //! ever called. Values live in one arena and refer to each other by number, as the format's memo
 //! does, so that no input makes it work or grow more than its own length.
 
-use std::{collections::HashMap, io::BufRead};
+use std::{collections::HashMap, io::BufRead, rc::Rc};
 
 use super::state_dict::{Number, WeightsError};
 
@@ -18,7 +18,7 @@ pub enum Value {
     Bool,
     Int(i64),
     Float,
-    Text(String),
+    Text(Rc<str>),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -38,7 +38,7 @@ pub enum Name {
 
 #[derive(Clone, Debug)]
 pub struct Storage {
-    pub key: String,
+    pub key: Rc<str>,
     pub number: Number,
     /// Numbers in it.
     pub count: usize,
@@ -256,7 +256,7 @@ impl Machine<'_, '_> {
         Ok(self.stack.split_off(mark))
     }
 
-    fn pop_text(&mut self) -> Result<String, WeightsError> {
+    fn pop_text(&mut self) -> Result<Rc<str>, WeightsError> {
         let id = self.pop()?;
         match self.values.get(id) {
             Value::Text(text) => Ok(text.clone()),
@@ -265,7 +265,7 @@ impl Machine<'_, '_> {
     }
 
     fn text(&mut self, length: usize) -> Result<(), WeightsError> {
-        let text = String::from_utf8_lossy(self.bytes(length)?).into_owned();
+        let text = String::from_utf8_lossy(self.bytes(length)?).into();
         self.push(Value::Text(text));
         Ok(())
     }
@@ -378,14 +378,19 @@ impl Machine<'_, '_> {
     /// Calls of the few known names, worked out here.
     fn reduce(&mut self) -> Result<(), WeightsError> {
         let (arguments, callee) = (self.pop()?, self.pop()?);
-        let Value::Tuple(arguments) = self.values.get(arguments).clone() else {
+        let Value::Tuple(arguments) = self.values.get(arguments) else {
             return Err(damaged("a call without arguments"));
         };
         let made = match (self.values.get(callee), arguments.as_slice()) {
             (Value::Name(Name::OrderedDict), []) => Value::Dict(Vec::new()),
-            (Value::Name(Name::RebuildParameter), [tensor, ..]) => self.values.get(*tensor).clone(),
-            (Value::Name(Name::RebuildTensor), [storage, offset, shape, strides, ..]) => {
-                Value::Tensor(self.view(*storage, *offset, *shape, *strides)?)
+            (Value::Name(Name::RebuildTensor), &[storage, offset, shape, strides, ..]) => {
+                Value::Tensor(self.view(storage, offset, shape, strides)?)
+            }
+            (Value::Name(Name::RebuildParameter), &[tensor, ..])
+                if matches!(self.values.get(tensor), Value::Tensor(_)) =>
+            {
+                self.stack.push(tensor);
+                return Ok(());
             }
             _ => {
                 return Err(WeightsError::Forbidden(

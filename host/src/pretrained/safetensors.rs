@@ -4,9 +4,15 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::state_dict::{Number, StateDict, Tensor, WeightsError, elements};
 
+/// The format's own limit, in bytes.
+const MAX_HEADER: u64 = 100 << 20;
+
 /// Eight bytes of header length, then a JSON object.
 pub fn looks_like(bytes: &[u8]) -> bool {
-    bytes.get(8) == Some(&b'{')
+    let header = bytes
+        .first_chunk::<8>()
+        .map(|length| u64::from_le_bytes(*length));
+    bytes.get(8) == Some(&b'{') && header.is_some_and(|length| length < MAX_HEADER)
 }
 
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     io::{Cursor, Read},
+    rc::Rc,
 };
 
 use zip::ZipArchive;
@@ -46,7 +47,7 @@ fn read_legacy(mut rest: &[u8], length: usize) -> Result<StateDict, WeightsError
     let views = views(&values, top)?;
     let sizes: HashMap<&str, usize> = views
         .iter()
-        .map(|(_, view)| (view.storage.key.as_str(), view.storage.number.size()))
+        .map(|(_, view)| (&*view.storage.key, view.storage.number.size()))
         .collect();
     let mut storages = HashMap::new();
     for &key in list {
@@ -56,7 +57,7 @@ fn read_legacy(mut rest: &[u8], length: usize) -> Result<StateDict, WeightsError
         let cut = || WeightsError::Damaged("it ends before its numbers do".into());
         let (count, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
         // Storages that no tensor uses are of a size nobody can know; torch writes none.
-        let size = *sizes.get(key.as_str()).ok_or_else(|| {
+        let size = *sizes.get(&**key).ok_or_else(|| {
             WeightsError::Damaged(format!("the storage {key} belongs to nothing"))
         })?;
         let size_in_bytes = usize::try_from(u64::from_le_bytes(*count))
@@ -64,7 +65,7 @@ fn read_legacy(mut rest: &[u8], length: usize) -> Result<StateDict, WeightsError
             .and_then(|count| count.checked_mul(size))
             .ok_or_else(cut)?;
         let (numbers, after) = after.split_at_checked(size_in_bytes).ok_or_else(cut)?;
-        storages.insert(key.clone(), numbers);
+        storages.insert(key.to_string(), numbers);
         rest = after;
     }
     collect(views, length, |key| {
@@ -83,18 +84,19 @@ fn read_zip(bytes: &[u8]) -> Result<StateDict, WeightsError> {
         .filter_map(|name| name.ok())
         .find_map(|name| name.strip_suffix("data.pkl").map(str::to_owned))
         .ok_or_else(|| WeightsError::Damaged("it is a ZIP archive without a data.pkl".into()))?;
-    // Weights are stored as they are: an entry never holds more than the file.
+    // Weights are stored as they are: together the entries are not longer than the file.
+    let mut left = bytes.len();
     let mut entry = |name: &str| -> Result<Vec<u8>, WeightsError> {
         let file = archive
             .by_name(&format!("{prefix}{name}"))
             .map_err(|error| WeightsError::Damaged(format!("{name}: {error}")))?;
         let mut content = Vec::new();
-        file.take(bytes.len() as u64 + 1)
+        file.take(left as u64 + 1)
             .read_to_end(&mut content)
             .map_err(|error| WeightsError::Damaged(format!("{name}: {error}")))?;
-        if content.len() > bytes.len() {
-            return Err(WeightsError::TooLarge(name.into()));
-        }
+        left = left
+            .checked_sub(content.len())
+            .ok_or_else(|| WeightsError::TooLarge(name.into()))?;
         Ok(content)
     };
     if entry("byteorder").is_ok_and(|order| order != b"little") {
@@ -117,7 +119,7 @@ fn collect(
     budget: usize,
     mut load: impl FnMut(&str) -> Result<Vec<u8>, WeightsError>,
 ) -> Result<StateDict, WeightsError> {
-    let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
+    let mut storages: HashMap<Rc<str>, Vec<f32>> = HashMap::new();
     let mut weights = StateDict::new();
     let mut left = budget;
     for (name, view) in views {
@@ -145,7 +147,7 @@ fn views(values: &Values, top: Id) -> Result<Vec<(String, TensorView)>, WeightsE
             Value::Dict(entries) => entries
                 .iter()
                 .filter_map(|&(key, value)| match values.get(key) {
-                    Value::Text(name) => Some((name.clone(), value)),
+                    Value::Text(name) => Some((name.to_string(), value)),
                     _ => None,
                 })
                 .collect(),

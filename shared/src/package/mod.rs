@@ -13,7 +13,7 @@
 //! | `self-test/expected.json` | their embeddings, in order |
 //! | `SHA256SUMS` | the SHA-256 of every other entry, as `sha256sum -c` reads it |
 //!
-//! What is read is checked before it is used: sizes and names of entries, every hash, then every
+//! What is read is checked before it is used: names and sizes of entries, every hash, then every
 //! value. A package of a newer format is refused.
 
 mod read;
@@ -108,7 +108,15 @@ impl Package {
 
     /// Writes the file whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), PackageError> {
-        Ok(file::write(path, &self.to_bytes()?)?)
+        let bytes = self.to_bytes()?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(PackageError::Write(format!(
+                "{} MB are more than the {} MB that boards read; start with fewer photos",
+                bytes.len() >> 20,
+                MAX_SIZE >> 20
+            )));
+        }
+        Ok(file::write(path, &bytes)?)
     }
 
     /// Samples a class, in the order of `classes`.

@@ -2,15 +2,13 @@
 
 use std::io::{Cursor, Read};
 
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
 use crate::verdict::check_classes;
 
-/// Names and sizes first: the most entries, and the most bytes in each but the backbone.
+/// More entries than any package has.
 const MAX_ENTRIES: usize = 64;
-const MAX_ENTRY: u64 = 256 << 20;
-const MAX_TEXT: u64 = 16 << 20;
 
 /// Only this of a manifest holds for every format there will be.
 #[derive(Deserialize)]
@@ -97,22 +95,23 @@ fn unpack(bytes: &[u8]) -> Result<Entries, PackageError> {
         return Err(PackageError::TooLarge("the list of entries".into()));
     }
     let mut entries = Entries::new();
+    // Entries are stored as they are: together they are not longer than the package, and no small
+    // file can ask for much memory.
+    let mut left = bytes.len();
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(|e| container(&e))?;
         let name = entry.name().map_err(|e| container(&e))?.into_owned();
-        let limit = if name == BACKBONE {
-            MAX_SIZE
-        } else {
-            MAX_ENTRY
-        };
+        if entry.compression() != CompressionMethod::Stored {
+            return Err(PackageError::Stranger(name));
+        }
         let mut content = Vec::new();
         entry
-            .take(limit + 1)
+            .take(left as u64 + 1)
             .read_to_end(&mut content)
             .map_err(|error| container(&format!("{name}: {error}")))?;
-        if content.len() as u64 > limit {
-            return Err(PackageError::TooLarge(name));
-        }
+        left = left
+            .checked_sub(content.len())
+            .ok_or_else(|| PackageError::TooLarge(name.clone()))?;
         if entries.insert(name.clone(), content).is_some() {
             return Err(PackageError::Stranger(name));
         }
@@ -125,9 +124,6 @@ fn manifest(entries: &mut Entries) -> Result<Manifest, PackageError> {
     let bytes = entries
         .get(MANIFEST)
         .ok_or(PackageError::Missing(MANIFEST))?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(PackageError::TooLarge(MANIFEST.into()));
-    }
     let any: AnyManifest =
         serde_json::from_slice(bytes).map_err(|error| damaged(MANIFEST, error))?;
     if any.format > u64::from(FORMAT) {
