@@ -60,7 +60,8 @@ fn what_is_written_is_read_back_and_gives_the_same_bytes() {
 
 #[test]
 fn parts_that_do_not_fit_are_named() {
-    let cases: [(fn(&mut Package), &str); 9] = [
+    type Case = (fn(&mut Package), &'static str);
+    let cases: [Case; 9] = [
         (|p| p.classes[1] = "car".into(), "named twice"),
         (|p| p.classes.truncate(1), "a class that is not there"),
         (|p| p.preprocess.std[0] = 0.0, "std above 0"),
