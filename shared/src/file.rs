@@ -39,35 +39,40 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 }
 
 /// Replaces `path` by `bytes` in one step: a reader, or a machine that loses power, sees the old
-/// file or the new one, never a part.
+/// file or the new one, never a part. A link stays a link: what it points to is replaced. What is
+/// no file, such as `/dev/stdout`, is written into.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let attempt = || -> io::Result<()> {
-        // tempfile makes its files private; these are ordinary files, so the umask decides.
-        #[cfg(unix)]
-        let mut temporary = {
-            use std::os::unix::fs::PermissionsExt;
-            tempfile::Builder::new()
-                .prefix(".lastlayer-")
-                .permissions(fs::Permissions::from_mode(0o666))
-                .tempfile_in(folder)?
-        };
-        #[cfg(not(unix))]
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".lastlayer-")
-            .tempfile_in(folder)?;
-        temporary.write_all(bytes)?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|failed| failed.error)?;
-        sync_folder(folder)
+    let attempt = || match path.metadata() {
+        Ok(there) if !there.is_file() => File::options().write(true).open(path)?.write_all(bytes),
+        Ok(there) => replace(&path.canonicalize()?, bytes, Some(there.permissions())),
+        Err(_) => replace(path, bytes, None),
     };
     attempt().map_err(|source| FileError::Write {
         path: path.into(),
         source,
     })
+}
+
+fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(".lastlayer-");
+    // tempfile makes its files private; these are ordinary files, so the umask decides.
+    #[cfg(unix)]
+    temporary.permissions(permissions.unwrap_or_else(|| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::Permissions::from_mode(0o666)
+    }));
+    #[cfg(not(unix))]
+    let _ = permissions;
+    let mut temporary = temporary.tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|failed| failed.error)?;
+    sync_folder(folder)
 }
 
 /// Makes a rename in `folder` last.
@@ -110,6 +115,27 @@ mod tests {
             write(&folder.path().join("no/such"), b""),
             Err(FileError::Write { .. })
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_what_is_no_file_is_never_replaced() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        write(&file, b"one").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, b"two").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(read(&file, 3).unwrap(), b"two");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write(folder.path(), b"").is_err());
+        // Through a link, so that a mistake here costs a link and not the machine's own device.
+        let device = folder.path().join("null");
+        symlink("/dev/null", &device).unwrap();
+        write(&device, b"gone").unwrap();
+        assert!(device.metadata().unwrap().file_type().is_char_device());
     }
 
     #[test]
