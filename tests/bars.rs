@@ -3,6 +3,7 @@
 
 use std::{hint::black_box, process::Command, time::Instant};
 
+use lastlayer_host::statistics;
 use lastlayer_shared::{
     backbone::Backbone,
     head::{Example, Head, Kind},
@@ -22,15 +23,12 @@ fn main() {
 
 /// Median milliseconds of several runs.
 fn median(mut run: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[RUNS / 2]
+    let time = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    statistics::median(&(0..RUNS).map(time).collect::<Vec<f64>>())
 }
 
 fn heads() {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 
 use crate::{camera::CameraAddress, log::LogFormat};
 
@@ -31,8 +31,9 @@ pub struct Options {
     /// Where taught samples and the head are kept; without it they are gone at the end
     #[arg(long)]
     pub state: Option<PathBuf>,
-    /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR
-    #[arg(long)]
+    /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR,
+    /// and presses the buttons itself
+    #[arg(long, conflicts_with = "panel")]
     pub scene: Option<PathBuf>,
     /// Where the buttons are
     #[arg(long, value_enum, default_value_t = PanelKind::None)]
@@ -69,19 +70,15 @@ pub enum PanelKind {
 
 impl Options {
     /// Prints help or wrong usage itself and leaves with 0 or 2, as clap does.
-    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
         let options = Self::parse_from(arguments);
-        if options.scene.is_some() {
-            if !matches!(options.camera, CameraAddress::Folder(_)) {
-                anyhow::bail!(
-                    "a scene shows folders of photos: give --camera folder:DIR with --scene"
-                );
-            }
-            if options.panel != PanelKind::None {
-                anyhow::bail!("a scene presses the buttons itself: leave --panel out");
-            }
+        if options.scene.is_some() && !matches!(options.camera, CameraAddress::Folder(_)) {
+            let text = "a scene shows folders of photos: give --camera folder:DIR with --scene";
+            Self::command()
+                .error(ErrorKind::ArgumentConflict, text)
+                .exit();
         }
-        Ok(options)
+        options
     }
 
     /// Time between two frames of a folder camera.

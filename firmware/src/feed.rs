@@ -25,6 +25,8 @@ pub struct Moment {
     pub now: Duration,
     pub edges: Vec<Edge>,
     pub capture: Option<Capture>,
+    /// What the camera has to say that does not end it.
+    pub warnings: Vec<String>,
 }
 
 pub trait Feed {
@@ -55,6 +57,7 @@ struct Latest {
 struct Slot {
     capture: Option<Result<Capture, CameraError>>,
     dropped: u64,
+    warnings: Vec<String>,
 }
 
 impl Latest {
@@ -101,6 +104,7 @@ fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest:
         if slot.capture.replace(capture).is_some() {
             slot.dropped += 1;
         }
+        slot.warnings.extend(camera.warnings());
         drop(slot);
         latest.changed.notify_one();
         if failed {
@@ -133,11 +137,13 @@ impl Feed for LiveFeed {
             .wait_timeout_while(slot, POLL * 4, |slot| slot.capture.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         let capture = slot.capture.take().transpose()?;
+        let warnings = std::mem::take(&mut slot.warnings);
         drop(slot);
         Ok(Some(Moment {
             now: self.start.elapsed(),
             edges: self.edges.try_iter().collect(),
             capture,
+            warnings,
         }))
     }
 
@@ -158,12 +164,13 @@ pub struct SceneFeed {
     end: Duration,
     panel: Panel<SharedPin>,
     pins: [(ButtonName, SharedPin); 2],
-    frame_time: Duration,
-    frames: u32,
+    /// Frames a second of the scene's clock.
+    fps: f64,
+    frames: u64,
 }
 
 impl SceneFeed {
-    pub fn new(camera: FolderCamera, scene: Scene, frame_time: Duration) -> Self {
+    pub fn new(camera: FolderCamera, scene: Scene, fps: f64) -> Self {
         let pins = [
             (ButtonName::Teach, SharedPin::released()),
             (ButtonName::Next, SharedPin::released()),
@@ -175,7 +182,7 @@ impl SceneFeed {
             end: scene.end,
             panel: Panel::new(pins.clone()),
             pins,
-            frame_time,
+            fps,
             frames: 0,
         }
     }
@@ -212,7 +219,8 @@ impl SceneFeed {
 
 impl Feed for SceneFeed {
     fn next(&mut self) -> Result<Option<Moment>, CameraError> {
-        let now = self.frame_time * self.frames;
+        // Divided, not summed up: frame 3 at 30 a second is at 0.1 s, as scenes write it.
+        let now = Duration::from_secs_f64(self.frames as f64 / self.fps);
         if now > self.end {
             return Ok(None);
         }
@@ -226,6 +234,7 @@ impl Feed for SceneFeed {
             now,
             edges,
             capture,
+            warnings: self.camera.warnings(),
         }))
     }
 
@@ -235,5 +244,30 @@ impl Feed for SceneFeed {
 
     fn lockstep(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastlayer_shared::frame::Frame;
+
+    #[test]
+    fn at_thirty_frames_a_second_a_scene_is_followed_to_the_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            let png = Frame::new(1, 1, vec![0; 3]).unwrap().to_png().unwrap();
+            std::fs::write(folder.path().join(name).join("1.png"), png).unwrap();
+        }
+        let scene = "0 show a\n0.1 show b\n0.7 show a\n1.1 end".parse().unwrap();
+        let camera = FolderCamera::empty(folder.path(), 0.0, 0);
+        let mut feed = SceneFeed::new(camera, scene, 30.0);
+        let mut shown = String::new();
+        while let Some(moment) = feed.next().unwrap() {
+            shown.push_str(&moment.capture.unwrap().photo.unwrap()[..1]);
+        }
+        // Frames 3 to 20 show b, and frame 33 is the last.
+        assert_eq!(shown, format!("aaa{}{}", "b".repeat(18), "a".repeat(13)));
     }
 }

@@ -12,26 +12,25 @@ pub mod memory;
 pub mod panel;
 pub mod scene;
 pub mod session;
+mod stop;
 pub mod trainer;
 pub mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 
 pub use cli::Options;
+use lastlayer_shared::error::one_line;
+use log::LogError;
 
 /// Runs the program with these arguments (the first is its name): the exit code is 0, 1 for a
 /// failure (one line on stderr says what to do) or 2 for wrong usage.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let result = Options::from_arguments(arguments).and_then(|options| watch::run(&options));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let line = format!("{error:#}");
-            eprintln!(
-                "error: {}",
-                line.split_whitespace().collect::<Vec<_>>().join(" ")
-            );
-            ExitCode::FAILURE
-        }
+    let Err(error) = watch::run(&Options::from_arguments(arguments)) else {
+        return ExitCode::SUCCESS;
+    };
+    if error.downcast_ref().is_some_and(LogError::nobody_reads) {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("error: {}", one_line(error.as_ref()));
+    ExitCode::FAILURE
 }

@@ -1,6 +1,9 @@
 //! What the program says while it runs: one JSON object a line, or one plain line.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, ErrorKind, Write},
+    time::Duration,
+};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -68,11 +71,27 @@ pub enum Event<'a> {
         time: f64,
         reason: String,
     },
+    /// Something is not as it should be, and watching goes on.
+    Warning {
+        time: f64,
+        warning: String,
+    },
     Stopped {
         frames: u64,
         /// Frames that came while another was looked at.
         dropped: u64,
     },
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the log cannot be written: {0}")]
+pub struct LogError(#[from] io::Error);
+
+impl LogError {
+    /// The reader has gone, as in `lastlayerd ... | head`.
+    pub fn nobody_reads(&self) -> bool {
+        self.0.kind() == ErrorKind::BrokenPipe
+    }
 }
 
 pub struct Log<W> {
@@ -90,9 +109,9 @@ impl<W: Write> Log<W> {
         }
     }
 
-    pub fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
+    pub fn write(&mut self, event: &Event<'_>) -> Result<(), LogError> {
         let line = match self.format {
-            LogFormat::Json => Some(serde_json::to_string(event)?),
+            LogFormat::Json => Some(serde_json::to_string(event).map_err(io::Error::from)?),
             LogFormat::Text => self.text(event),
         };
         if let Some(line) = line {
@@ -100,6 +119,13 @@ impl<W: Write> Log<W> {
             self.out.flush()?;
         }
         Ok(())
+    }
+
+    pub fn warn(&mut self, now: Duration, warnings: Vec<String>) -> Result<(), LogError> {
+        let time = now.as_secs_f64();
+        warnings
+            .into_iter()
+            .try_for_each(|warning| self.write(&Event::Warning { time, warning }))
     }
 
     fn text(&mut self, event: &Event<'_>) -> Option<String> {
@@ -151,6 +177,7 @@ impl<W: Write> Log<W> {
                 format!("{time:8.2}  added {class}; `teach` now teaches it")
             }
             Event::Refused { reason, time } => format!("{time:8.2}  refused: {reason}"),
+            Event::Warning { warning, time } => format!("{time:8.2}  warning: {warning}"),
             Event::Stopped { frames, dropped } => {
                 format!("stopped after {frames} frames, {dropped} dropped")
             }

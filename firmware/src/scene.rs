@@ -1,9 +1,11 @@
 //! The scene script: what is before the camera and which buttons are pressed, and when.
 //!
-//! One line an entry, `SECONDS VERB [ARGUMENT]`, in order of time; `#` starts a comment:
+//! One line an entry, `SECONDS VERB [ARGUMENT]`, in order of time. A line that begins with `#` is a
+//! comment; within a line it is part of a folder's name:
 //!
 //! ```text
-//! 0.0 show car          # the folder camera shows DIR/car
+//! # the folder camera shows DIR/car
+//! 0.0 show car
 //! 2.0 press teach
 //! 2.2 release teach
 //! 9.0 end
@@ -58,8 +60,8 @@ impl FromStr for Scene {
                 line: number + 1,
                 reason,
             };
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if end.is_some() {
@@ -116,11 +118,14 @@ mod tests {
     #[test]
     fn a_scene_is_read_with_comments_and_an_end() {
         let scene: Scene =
-            "# story\n0 show my cars\n1.5 press teach # now\n\n1.7 release teach\n4 end\n"
+            "# story\n0 show my cars #2\n  # now\n1.5 press teach\n\n1.7 release teach\n4 end\n"
                 .parse()
                 .unwrap();
         assert_eq!(scene.entries.len(), 3);
-        assert_eq!(scene.entries[0].action, SceneAction::Show("my cars".into()));
+        assert_eq!(
+            scene.entries[0].action,
+            SceneAction::Show("my cars #2".into())
+        );
         assert_eq!(scene.entries[1].at, Duration::from_millis(1500));
         assert_eq!(scene.end, Duration::from_secs(4));
         let open: Scene = "1 show a".parse().unwrap();
@@ -137,6 +142,7 @@ mod tests {
             ("0 show", 1),
             ("0 press", 1),
             ("0 press bell", 1),
+            ("0 press teach # now", 1),
             ("0 dance", 1),
             ("0 show a\n1 end\n2 show b", 3),
             ("1e300 show a", 1),

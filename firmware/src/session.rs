@@ -226,6 +226,22 @@ impl Session {
         self.refused_at = now;
     }
 
+    /// Nothing comes any more: a burst whose button was released ends as after its longest time, one
+    /// whose button is still held (it may mean undo) is dropped.
+    pub fn stop(&mut self, now: Duration) -> Vec<Action> {
+        if self.state != State::Collecting {
+            return Vec::new();
+        }
+        match self.teach_down {
+            None => vec![self.end_burst(now)],
+            Some(_) => {
+                self.burst.clear();
+                self.state = State::Watching;
+                Vec::new()
+            }
+        }
+    }
+
     /// Training is over and there are `classes` now.
     pub fn finished(&mut self, classes: usize, select_last: bool) {
         self.classes = classes;

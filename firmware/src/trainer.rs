@@ -71,7 +71,14 @@ pub enum Outcome {
     },
 }
 
-pub type Report = (Result<Outcome, TrainError>, Knowledge);
+/// What came of one job.
+pub struct Report {
+    pub result: Result<Outcome, TrainError>,
+    /// What is known now: as before where the job failed.
+    pub knowledge: Knowledge,
+    /// What went wrong beside it.
+    pub warnings: Vec<String>,
+}
 
 pub struct Trainer {
     package: Package,
@@ -79,6 +86,7 @@ pub struct Trainer {
     package_id: String,
     embedder: Embedder,
     memory: Memory,
+    warnings: Vec<String>,
 }
 
 impl Trainer {
@@ -88,6 +96,7 @@ impl Trainer {
             package_id,
             embedder,
             memory,
+            warnings: Vec::new(),
         }
     }
 
@@ -128,17 +137,18 @@ impl Trainer {
         all
     }
 
-    /// What is known at the start: the kept head where it is up to date, else a new one.
-    pub fn start(&self) -> Result<Knowledge, TrainError> {
-        let on = self.memory.fitted_on(&self.package_id);
-        let kept = self.memory.head(&on).filter(|head| {
-            let width = self
-                .package
-                .self_test
-                .first()
-                .map_or(0, |test| test.embedding.len());
-            head.check(self.classes().len(), width).is_ok()
-        });
+    /// What is known at the start: the package's own head where nothing was taught, the kept head
+    /// where it is up to date, else a new one.
+    pub fn start(&mut self) -> Result<Knowledge, TrainError> {
+        let kept = if self.memory.samples().is_empty() {
+            self.package.head.clone()
+        } else {
+            let on = self.memory.fitted_on(&self.package_id);
+            let classes = self.classes().len();
+            self.memory
+                .head(&on)
+                .filter(|head| head.check(classes, self.embedder.width()).is_ok())
+        };
         match kept {
             Some(head) => Ok(self.knowledge(Some(Arc::new(head)))),
             None => self.fit(),
@@ -158,16 +168,22 @@ impl Trainer {
         }
     }
 
-    fn fit(&self) -> Result<Knowledge, TrainError> {
+    fn fit(&mut self) -> Result<Knowledge, TrainError> {
         let classes = self.classes();
         let head = match Head::fit(Kind::default(), &self.examples(&classes)) {
             Ok(head) => Some(head),
             Err(HeadError::TooFewClasses(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        if let Some(head) = &head {
-            self.memory
-                .keep_head(head, self.memory.fitted_on(&self.package_id))?;
+        // The samples are stored; without its head the next start only takes longer.
+        if let Some(head) = &head
+            && let Err(error) = self
+                .memory
+                .keep_head(head, self.memory.fitted_on(&self.package_id))
+        {
+            self.warnings.push(format!(
+                "the head could not be kept and is fitted again at the next start: {error}"
+            ));
         }
         Ok(self.knowledge(head.map(Arc::new)))
     }
@@ -211,6 +227,11 @@ impl Trainer {
         }
     }
 
+    /// What went wrong since the last call without a job failing.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
     fn embed(&mut self, frame: &Frame) -> Result<NewSample, TrainError> {
         let crop = self
             .package
@@ -239,7 +260,12 @@ impl Trainer {
                         current = knowledge;
                         outcome
                     });
-                    if outbox.send((result, current.clone())).is_err() {
+                    let report = Report {
+                        result,
+                        knowledge: current.clone(),
+                        warnings: self.warnings(),
+                    };
+                    if outbox.send(report).is_err() {
                         break;
                     }
                 }

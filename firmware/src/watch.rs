@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufWriter, Write, stdout},
-    sync::mpsc::{Receiver, Sender},
+    sync::mpsc::{Receiver, Sender, TryRecvError},
     time::{Duration, Instant},
 };
 
@@ -24,24 +24,27 @@ use crate::{
     panel::{Keyboard, Panel},
     scene::Scene,
     session::{Action, BurstRules, Session, State},
+    stop::Stop,
     trainer::{Job, Knowledge, Outcome, Report, Trainer},
 };
 
 /// Fewer frames than this teach nothing that lasts.
 const FEWEST_FRAMES: usize = 3;
 const MAX_SCENE: u64 = 1 << 20;
+const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd again";
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
+    let stop = Stop::on_signals().context("signals cannot be waited for")?;
     let bytes = file::read(&options.package, MAX_SIZE)?;
     let package =
         Package::from_bytes(&bytes).with_context(|| format!("{}", options.package.display()))?;
     let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
     let mut embedder = backbone.embedder()?;
     let self_test = package.run_self_test(&mut embedder)?;
-    let memory = Memory::open(options.state.as_deref(), backbone.id())?;
+    let memory = Memory::open(options.state.as_deref(), backbone.id(), backbone.width())?;
     let version = package.version;
-    let trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
+    let mut trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
     let knowledge = trainer.start()?;
     // Whatever is wrong with the camera or the scene is said before watching starts.
     let (mut feed, _keyboard) = feed(options)?;
@@ -54,6 +57,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         self_test,
         load_ms: start.elapsed().as_secs_f64() * 1e3,
     })?;
+    log.warn(Duration::ZERO, trainer.warnings())?;
     let (jobs, reports) = trainer.spawn(knowledge.clone())?;
     let full = options.burst as usize;
     let rules = BurstRules {
@@ -70,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log,
         frames: 0,
     };
-    watch.follow(feed.as_mut(), options.frames)
+    watch.run(feed.as_mut(), options.frames, &stop)
 }
 
 /// The feed, and the keyboard that must outlive it.
@@ -80,7 +84,7 @@ fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> 
         let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
         let scene: Scene = text.parse().with_context(place)?;
         let camera = FolderCamera::empty(folder, options.shake, options.seed);
-        let feed = SceneFeed::new(camera, scene, options.frame_time());
+        let feed = SceneFeed::new(camera, scene, options.fps);
         return Ok((Box::new(feed), None));
     }
     let (camera, pace): (Box<dyn FrameSource>, _) = match &options.camera {
@@ -111,13 +115,45 @@ struct Watch<W: Write> {
 }
 
 impl<W: Write> Watch<W> {
-    fn follow(&mut self, feed: &mut dyn Feed, most: Option<u64>) -> anyhow::Result<()> {
+    /// Watches until the feed ends, `most` frames were looked at, or `stop` is asked.
+    fn run(&mut self, feed: &mut dyn Feed, most: Option<u64>, stop: &Stop) -> anyhow::Result<()> {
         let mut now = Duration::ZERO;
-        while most.is_none_or(|most| self.frames < most) {
+        let ended = self.follow(feed, most, stop, &mut now);
+        // What was shown for teaching is still learned, however watching ended.
+        let learned = self.finish(now);
+        ended.and(learned)?;
+        self.log.write(&Event::Stopped {
+            frames: self.frames,
+            dropped: feed.dropped(),
+        })?;
+        Ok(())
+    }
+
+    fn finish(&mut self, now: Duration) -> anyhow::Result<()> {
+        let before = self.session.state();
+        for action in self.session.stop(now) {
+            self.act(action, now)?;
+        }
+        self.log_state(before, now)?;
+        while self.session.state() == State::Training {
+            self.collect_reports(true, now)?;
+        }
+        Ok(())
+    }
+
+    fn follow(
+        &mut self,
+        feed: &mut dyn Feed,
+        most: Option<u64>,
+        stop: &Stop,
+        now: &mut Duration,
+    ) -> anyhow::Result<()> {
+        while !stop.asked() && most.is_none_or(|most| self.frames < most) {
             let Some(moment) = feed.next()? else {
                 break;
             };
-            now = moment.now;
+            *now = moment.now;
+            self.log.warn(moment.now, moment.warnings)?;
             let before = self.session.state();
             let mut actions = Vec::new();
             for edge in moment.edges {
@@ -137,14 +173,6 @@ impl<W: Write> Watch<W> {
             }
             self.collect_reports(feed.lockstep(), moment.now)?;
         }
-        // What was being learned when the end came is still learned.
-        while self.session.state() == State::Training {
-            self.collect_reports(true, now)?;
-        }
-        self.log.write(&Event::Stopped {
-            frames: self.frames,
-            dropped: feed.dropped(),
-        })?;
         Ok(())
     }
 
@@ -183,26 +211,26 @@ impl<W: Write> Watch<W> {
                 return Ok(self.log.write(&Event::Refused { time, reason })?);
             }
         };
-        self.jobs
-            .send(job)
-            .ok()
-            .context("the training thread has ended")
+        self.jobs.send(job).ok().context(TRAINER_ENDED)
     }
 
     /// Takes what the trainer has done; waits for it where time stands still meanwhile.
     fn collect_reports(&mut self, wait: bool, now: Duration) -> anyhow::Result<()> {
         let report = if wait && self.session.state() == State::Training {
-            Some(
-                self.reports
-                    .recv()
-                    .context("the training thread has ended")?,
-            )
+            self.reports.recv().ok().context(TRAINER_ENDED)?
         } else {
-            self.reports.try_recv().ok()
+            match self.reports.try_recv() {
+                Ok(report) => report,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => anyhow::bail!(TRAINER_ENDED),
+            }
         };
-        let Some((result, knowledge)) = report else {
-            return Ok(());
-        };
+        let Report {
+            result,
+            knowledge,
+            warnings,
+        } = report;
+        self.log.warn(now, warnings)?;
         self.knowledge = knowledge;
         let before = self.session.state();
         let time = now.as_secs_f64();

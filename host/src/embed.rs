@@ -22,19 +22,15 @@ pub enum EmbedError {
     Photo(#[from] FrameError),
 }
 
-/// What the network saw of a photo, and what it made of it.
-pub struct Embedded {
-    pub crop: Frame,
-    pub embedding: Vec<f32>,
-}
-
-/// One result a path, in order; `done` is called after each, from any thread. The first photo that
-/// cannot be read ends it.
-pub fn photos(
+/// One result a path, in order: what `keep` makes of what the network saw of the photo and of the
+/// embedding. `done` is called after each, and both from any thread. The first photo that cannot
+/// be read ends it.
+pub fn photos<T: Send>(
     backbone: &Backbone,
     paths: &[PathBuf],
+    keep: impl Fn(Frame, Vec<f32>) -> Result<T, EmbedError> + Sync,
     done: impl Fn() + Sync,
-) -> Result<Vec<Embedded>, EmbedError> {
+) -> Result<Vec<T>, EmbedError> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(paths.len()));
     let failed = Mutex::new(None);
@@ -50,8 +46,9 @@ pub fn photos(
                 .crop(&Frame::open(path)?)
                 .map_err(BackboneError::from)?;
             let embedding = embedder.embed_crop(&crop)?;
+            let kept = keep(crop, embedding)?;
             if let Ok(mut results) = results.lock() {
-                results.push((at, Embedded { crop, embedding }));
+                results.push((at, kept));
             }
             done();
         }
@@ -75,5 +72,5 @@ pub fn photos(
     }
     let mut results = results.into_inner().unwrap_or_default();
     results.sort_by_key(|(at, _)| *at);
-    Ok(results.into_iter().map(|(_, embedded)| embedded).collect())
+    Ok(results.into_iter().map(|(_, kept)| kept).collect())
 }

@@ -19,6 +19,7 @@ use crate::{
     embed::{self, EmbedError},
     photos::LabelledPhotos,
     pretrained::cache::{Cache, MAX_FILE},
+    statistics::{deviation, mean, median},
 };
 
 const CACHE: framed::Kind = framed::Kind {
@@ -67,20 +68,16 @@ pub struct Score {
 
 impl Score {
     pub fn mean(&self) -> f64 {
-        self.accuracies.iter().sum::<f64>() / self.accuracies.len().max(1) as f64
+        mean(&self.accuracies)
     }
 
     /// Standard deviation over the splits.
     pub fn deviation(&self) -> f64 {
-        let mean = self.mean();
-        let squares: f64 = self.accuracies.iter().map(|a| (a - mean).powi(2)).sum();
-        (squares / self.accuracies.len().max(1) as f64).sqrt()
+        deviation(&self.accuracies)
     }
 
     pub fn train_ms_median(&self) -> f64 {
-        let mut sorted = self.train_ms.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        median(&self.train_ms)
     }
 }
 
@@ -108,9 +105,9 @@ pub fn embeddings(
         .map(|&i| labelled.photos[i].1.clone())
         .collect();
     started(paths.len() as u64);
-    let embedded = embed::photos(backbone, &paths, done)?;
-    for (&photo, item) in missing.iter().zip(embedded) {
-        known.insert(sums[photo].clone(), item.embedding);
+    let embedded = embed::photos(backbone, &paths, |_, embedding| Ok(embedding), done)?;
+    for (&photo, embedding) in missing.iter().zip(embedded) {
+        known.insert(sums[photo].clone(), embedding);
     }
     if !missing.is_empty()
         && let Ok(bytes) = framed::seal(CACHE, &known)

@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod graph;
 pub mod photos;
 pub mod pretrained;
+pub mod statistics;
 pub mod ui;
 
 mod self_test;

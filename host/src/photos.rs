@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use lastlayer_shared::verdict::{ClassNameError, check_classes};
-
-/// Endings that are taken for photos, in lower case.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+use lastlayer_shared::{
+    frame::is_photo,
+    verdict::{ClassNameError, check_classes},
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledPhotos {
@@ -54,7 +54,10 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
         if !path.is_dir() || name.starts_with('.') {
             continue;
         }
-        let inside: Vec<PathBuf> = sorted(&path)?.into_iter().filter(|p| is_photo(p)).collect();
+        let inside: Vec<PathBuf> = sorted(&path)?
+            .into_iter()
+            .filter(|path| is_photo(path) && path.is_file())
+            .collect();
         if inside.is_empty() {
             return Err(PhotosError::Empty(path));
         }
@@ -66,14 +69,6 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
     }
     check_classes(&classes).map_err(|error| PhotosError::Name(folder.into(), error))?;
     Ok(LabelledPhotos { classes, photos })
-}
-
-fn is_photo(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    !hidden && path.is_file() && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {

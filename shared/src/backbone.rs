@@ -109,6 +109,7 @@ impl Backbone {
         Ok(Embedder {
             state,
             preprocess: self.preprocess.clone(),
+            width: self.width,
         })
     }
 }
@@ -117,9 +118,15 @@ impl Backbone {
 pub struct Embedder {
     state: TypedSimpleState,
     preprocess: Preprocess,
+    width: usize,
 }
 
 impl Embedder {
+    /// Numbers in an embedding.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     pub fn embed(&mut self, frame: &Frame) -> Result<Vec<f32>, BackboneError> {
         let crop = self.preprocess.crop(frame)?;
         self.embed_crop(&crop)

@@ -7,6 +7,8 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage, codecs::jpeg::JpegEncoder};
 
+/// Endings of files that are taken for photos, in lower case.
+const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// The largest side of a picture that is decoded, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// The most memory that decoding one picture may take, in bytes.
@@ -125,6 +127,17 @@ impl Frame {
     }
 }
 
+/// Whether a file is taken for a photo, by its name alone: hidden ones are not.
+pub fn is_photo(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    !hidden && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
 impl From<RgbImage> for Frame {
     fn from(picture: RgbImage) -> Self {
         Self {
@@ -159,6 +172,21 @@ mod tests {
         let grey = Frame::new(8, 8, vec![100; 192]).unwrap();
         let back = Frame::decode(&grey.to_jpeg().unwrap()).unwrap();
         assert!(back.rgb().iter().all(|&v| v.abs_diff(100) < 4));
+    }
+
+    #[test]
+    fn photos_are_told_by_their_names() {
+        for (name, photo) in [
+            ("a.jpg", true),
+            ("d/b.JPEG", true),
+            ("c.d.png", true),
+            (".a.jpg", false),
+            ("a.txt", false),
+            ("png", false),
+            ("..", false),
+        ] {
+            assert_eq!(is_photo(Path::new(name)), photo, "{name}");
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Bench {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["dance"],
         &["export"],
@@ -76,6 +76,27 @@ fn wrong_usage_is_exit_code_2() {
             "folder:x",
             "--fps",
             "0",
+        ],
+        // A scene shows folders, and presses the buttons itself.
+        &[
+            "lastlayerd",
+            "--package",
+            "x",
+            "--camera",
+            "/dev/video250",
+            "--scene",
+            "x",
+        ],
+        &[
+            "lastlayerd",
+            "--package",
+            "x",
+            "--camera",
+            "folder:x",
+            "--scene",
+            "x",
+            "--panel",
+            "keyboard",
         ],
     ];
     for arguments in commands {
@@ -525,7 +546,6 @@ fn cameras_and_scenes_that_are_not_there() {
         .display()
         .to_string();
     assert!(board(&empty, &["--scene", &wrong]).contains("line 2 of the scene"));
-    assert!(board("/dev/video250", &["--scene", &scene]).contains("folder:DIR"));
     let file = bench.file("file", b"");
     let state = file.join("state").display().to_string();
     assert!(board(&empty, &["--state", &state]).contains("state folder"));

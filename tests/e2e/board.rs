@@ -7,6 +7,14 @@ use std::{
     process::Stdio,
 };
 
+use lastlayer_shared::{
+    backbone::Backbone,
+    frame::Frame,
+    head::{Head, Kind},
+    package::Package,
+    sample::examples,
+};
+
 use crate::support::*;
 
 /// A package that knows car and bird and lists truck, and photos to show: `car`, `truck` (taught),
@@ -64,11 +72,12 @@ impl Site {
 }
 
 const TEACH_TRUCKS: &str = "
+    # twice `next`: truck is selected
     0 show car
     1 press next
     1.1 release next
     1.2 press next
-    1.3 release next        # truck is selected
+    1.3 release next
     2 show truck
     2 press teach
     2.2 release teach
@@ -146,16 +155,17 @@ fn a_long_press_undoes_and_a_long_next_adds_a_class() {
     let scene = "
         0 show car
         0 press teach
-        0.2 release teach       # ten cars
+        0.2 release teach
+        # held: undoes
         2 press teach
-        4.5 release teach       # undone
+        4.5 release teach
         5 press next
-        7.5 release next        # class-1
+        7.5 release next
         8 show truck
         8 press teach
         8.2 release teach
         10 press next
-        10.2 release next       # round to the first class";
+        10.2 release next";
     let events = site.tell(&site.path("site.llp"), scene, &[]);
     assert_eq!(
         named(&events, "learned")[0]["counts"],
@@ -176,7 +186,7 @@ fn a_package_without_classes_can_be_taught_from_nothing() {
     let scene = "
         0 show car
         0 press teach
-        0.2 release teach       # refused: no class
+        0.2 release teach
         3 press next
         5.5 release next
         6 press teach
@@ -201,6 +211,152 @@ fn a_package_without_classes_can_be_taught_from_nothing() {
     );
     let (right, shown) = called(&events, "new", "class-2", 14.0);
     assert!(shown == 20 && right >= 14, "{right} of {shown}");
+}
+
+/// Ten cars are shown for teaching, and the end comes before they are learned.
+const UNFINISHED: &str = "
+    0 show car
+    0 press teach
+    0.2 release teach
+    0.5 show nothing";
+
+#[test]
+fn a_camera_that_fails_does_not_take_a_burst_with_it() {
+    let site = Site::new();
+    fs::write(site.path("story.scene"), UNFINISHED).unwrap();
+    let state = site.path("state").display().to_string();
+    let mut board = site.board(&site.path("site.llp"), &["--state", &state]);
+    let output = board
+        .arg("--scene")
+        .arg(site.path("story.scene"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("camera/nothing cannot be read"));
+    let events = events(&text(&output.stdout));
+    assert_eq!(named(&events, "learned")[0]["samples"], 5);
+    let again = site.tell(
+        &site.path("site.llp"),
+        "0 show car\n0 end",
+        &["--state", &state],
+    );
+    assert_eq!(again[0]["samples"], serde_json::json!([25, 20, 0]));
+}
+
+#[test]
+fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
+    let site = Site::new();
+    fs::write(site.path("camera/car/005-broken.png"), b"no photo").unwrap();
+    // A folder stands where the head is kept.
+    fs::create_dir_all(site.path("state/head")).unwrap();
+    let state = site.path("state").display().to_string();
+    let told = site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
+    assert_eq!(named(&told, "learned").len(), 2);
+    assert!(named(&told, "refused").is_empty());
+    let warnings: Vec<&str> = named(&told, "warning")
+        .iter()
+        .map(|event| event["warning"].as_str().unwrap())
+        .collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("005-broken.png"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("the head could not be kept"),
+        "{warnings:?}"
+    );
+    let again = site.tell(
+        &site.path("site.llp"),
+        "0 show car\n0 end",
+        &["--state", &state],
+    );
+    assert_eq!(again[0]["samples"], serde_json::json!([20, 20, 20]));
+}
+
+#[test]
+fn a_package_is_run_with_the_head_that_is_in_it() {
+    let site = Site::new();
+    let mut package = Package::open(&site.path("site.llp")).unwrap();
+    let head = Head::fit(Kind::Means, &examples(&package.samples)).unwrap();
+    package.head = Some(head.clone());
+    package.save(&site.path("means.llp")).unwrap();
+    let events = site.tell(&site.path("means.llp"), "0 show new\n0.4 end", &[]);
+    let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
+    let mut embedder = backbone.embedder().unwrap();
+    let verdicts = named(&events, "verdict");
+    assert_eq!(verdicts.len(), 5);
+    for verdict in verdicts {
+        let photo = site.path("camera").join(verdict["photo"].as_str().unwrap());
+        let embedding = embedder.embed(&Frame::open(&photo).unwrap()).unwrap();
+        let expected = head.answer(&embedding).unwrap();
+        assert_eq!(verdict["class"], package.classes[expected.class].as_str());
+        let said = verdict["confidence"].as_f64().unwrap();
+        assert!((said - f64::from(expected.confidence)).abs() < 1e-6);
+    }
+}
+
+/// Sends `board` the signal that Ctrl-C in its terminal would.
+fn interrupt(board: &std::process::Child) {
+    let id = board.id().to_string();
+    succeed(std::process::Command::new("kill").args(["-INT", &id]));
+}
+
+#[test]
+fn ctrl_c_ends_watching_in_order() {
+    let site = Site::new();
+    let state = site.path("state").display().to_string();
+    let keyboard = ["--panel", "keyboard", "--fps", "50", "--state", &state];
+    let mut board = site.board(&site.path("site.llp"), &keyboard);
+    let mut board = board
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = board.stdin.take().unwrap();
+    let mut lines = BufReader::new(board.stdout.take().unwrap()).lines();
+    let mut wait_for = |event: &str| {
+        let wanted = |line: &String| line.contains(event);
+        lines.by_ref().map(Result::unwrap).find(wanted).unwrap();
+    };
+    wait_for("verdict");
+    keys.write_all(b"t").unwrap();
+    wait_for("\"training\"");
+    interrupt(&board);
+    wait_for("\"learned\"");
+    wait_for("\"stopped\"");
+    assert_eq!(board.wait().unwrap().code(), Some(0));
+    let again = site.tell(
+        &site.path("site.llp"),
+        "0 show car\n0 end",
+        &["--state", &state],
+    );
+    assert_eq!(again[0]["samples"], serde_json::json!([30, 20, 0]));
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_ctrl_c() {
+    let site = Site::new();
+    let board = site.board(&site.path("site.llp"), &["--panel", "keyboard"]);
+    let mut python = std::process::Command::new("python3");
+    python.arg(script("terminal.py")).arg(board.get_program());
+    let printed = succeed(python.args(board.get_args()));
+    assert_eq!(
+        printed.trim(),
+        "echo before: True, watching: False, after: True; exit code 0"
+    );
+}
+
+#[test]
+fn a_log_that_nobody_reads_on_ends_it_quietly() {
+    let site = Site::new();
+    let mut board = site.board(&site.path("site.llp"), &["--fps", "50"]);
+    let mut board = board
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(board.stdout.take());
+    let output = board.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr), "");
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! A folder of photos as a camera: shows them in order, again and again, and can shake like a real
 //! one, the same way for the same seed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-use lastlayer_shared::frame::Frame;
+use lastlayer_shared::frame::{Frame, is_photo};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{CameraError, Capture, FrameSource};
 
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Folders within folders are searched this deep, so that links in a circle end.
 const DEPTH: usize = 16;
 
@@ -27,8 +29,9 @@ pub struct FolderCamera {
     /// 0..=1.
     shake: f32,
     random: ChaCha8Rng,
-    /// Files that could not be read, each counted once a round.
-    pub unreadable: u64,
+    /// Photos that could not be read; tried again every round, reported once.
+    unreadable: HashSet<PathBuf>,
+    warnings: Vec<String>,
 }
 
 impl FolderCamera {
@@ -48,7 +51,8 @@ impl FolderCamera {
             next: 0,
             shake,
             random: ChaCha8Rng::seed_from_u64(seed),
-            unreadable: 0,
+            unreadable: HashSet::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -70,9 +74,14 @@ impl FrameSource for FolderCamera {
         for _ in 0..self.photos.len() {
             let path = &self.photos[self.next];
             self.next = (self.next + 1) % self.photos.len();
-            let Ok(frame) = Frame::open(path) else {
-                self.unreadable += 1;
-                continue;
+            let frame = match Frame::open(path) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    if self.unreadable.insert(path.clone()) {
+                        self.warnings.push(format!("{error}; it is passed over"));
+                    }
+                    continue;
+                }
             };
             let name = path.strip_prefix(&self.root).unwrap_or(path);
             let photo = Some(name.to_string_lossy().into_owned());
@@ -84,6 +93,10 @@ impl FrameSource for FolderCamera {
             return Ok(Capture { frame, photo });
         }
         Err(CameraError::NoPhotos(self.shown.clone()))
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 }
 
@@ -102,13 +115,12 @@ fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Ca
     for path in paths {
         let hidden = path
             .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if hidden {
-            continue;
-        } else if path.is_dir() && depth > 0 {
-            find(&path, depth - 1, photos)?;
-        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() {
+            if !hidden && depth > 0 {
+                find(&path, depth - 1, photos)?;
+            }
+        } else if is_photo(&path) {
             photos.push(path);
         }
     }
@@ -169,7 +181,13 @@ mod tests {
             .map(|_| camera.next().unwrap().photo.unwrap())
             .collect();
         assert_eq!(names, ["a/1.png", "a/2.png", "b/1.png", "a/1.png"]);
-        assert_eq!(camera.unreadable, 1);
+        let warnings = camera.warnings();
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("a/broken.png"),
+            "{warnings:?}"
+        );
+        (0..4).for_each(|_| drop(camera.next().unwrap()));
+        assert!(camera.warnings().is_empty());
         camera.show(Path::new("b")).unwrap();
         assert_eq!(camera.next().unwrap().photo.unwrap(), "b/1.png");
         assert!(camera.show(Path::new("c")).is_err());

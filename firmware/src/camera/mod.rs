@@ -21,6 +21,11 @@ pub struct Capture {
 /// A camera. Waits for its next frame, for a bounded time.
 pub trait FrameSource: Send {
     fn next(&mut self) -> Result<Capture, CameraError>;
+
+    /// What went wrong without an end to it since the last call, each once.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ use lastlayer_shared::{
     framed::{self, FramedError},
     head::Head,
     sample::Sample,
+    verdict::check_classes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,8 +100,8 @@ pub struct Memory {
 
 impl Memory {
     /// Opens the state folder, making it where it is not there. Samples of another backbone are an
-    /// error and stay untouched.
-    pub fn open(folder: Option<&Path>, backbone: &str) -> Result<Self, MemoryError> {
+    /// error and stay untouched. `width` is the numbers in an embedding of this backbone.
+    pub fn open(folder: Option<&Path>, backbone: &str, width: usize) -> Result<Self, MemoryError> {
         let empty = Taught {
             backbone: backbone.into(),
             ..Taught::default()
@@ -119,17 +120,10 @@ impl Memory {
                 folder: folder.into(),
             });
         }
-        let names = taught.classes.len();
-        if taught
-            .samples
-            .iter()
-            .any(|sample| usize::from(sample.class) >= names)
-        {
-            return Err(MemoryError::Damaged {
-                path: folder.join(SAMPLES),
-                reason: FramedError::Content("a sample is of a class that is not there".into()),
-            });
-        }
+        taught.check(width).map_err(|reason| MemoryError::Damaged {
+            path: folder.join(SAMPLES),
+            reason: FramedError::Content(reason),
+        })?;
         Ok(Self {
             folder: Some(folder.into()),
             taught,
@@ -229,6 +223,21 @@ impl Memory {
 }
 
 impl Taught {
+    /// That its parts fit one another and embeddings of `width` numbers.
+    fn check(&self, width: usize) -> Result<(), String> {
+        check_classes(&self.classes).map_err(|error| error.to_string())?;
+        for sample in &self.samples {
+            if usize::from(sample.class) >= self.classes.len() {
+                return Err("a sample is of a class that is not there".into());
+            }
+            let finite = sample.embedding.iter().all(|v| v.is_finite());
+            if sample.embedding.len() != width || !finite {
+                return Err("an embedding does not fit the network".into());
+            }
+        }
+        Ok(())
+    }
+
     fn class(&mut self, name: &str) -> Result<u16, MemoryError> {
         let at = match self.classes.iter().position(|class| class == name) {
             Some(at) => at,
@@ -300,11 +309,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         {
-            let mut memory = Memory::open(Some(&state), "net").unwrap();
+            let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
             memory.add_burst("car", burst(3)).unwrap();
             memory.add_burst("truck", burst(2)).unwrap();
         }
-        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
         assert_eq!(memory.classes(), ["car", "truck"]);
         let sequence: Vec<u64> = memory.samples().iter().map(|s| s.sequence).collect();
         assert_eq!(sequence, [0, 1, 2, 3, 4]);
@@ -312,7 +321,7 @@ mod tests {
         assert_eq!(memory.add_burst("car", burst(1)).unwrap(), 2);
         assert_eq!(memory.samples().last().unwrap().sequence, 5);
         drop(memory);
-        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
         assert_eq!(memory.samples().len(), 4);
         memory.undo().unwrap();
         memory.undo().unwrap();
@@ -322,27 +331,27 @@ mod tests {
     #[test]
     fn one_program_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Memory::open(Some(folder.path()), "net").unwrap();
-        let second = Memory::open(Some(folder.path()), "net").err().unwrap();
+        let first = Memory::open(Some(folder.path()), "net", 2).unwrap();
+        let second = Memory::open(Some(folder.path()), "net", 2).err().unwrap();
         assert!(matches!(second, MemoryError::InUse(_)));
         drop(first);
-        Memory::open(Some(folder.path()), "net").unwrap();
+        Memory::open(Some(folder.path()), "net", 2).unwrap();
     }
 
     #[test]
     fn another_network_and_damage_are_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SAMPLES);
-        Memory::open(Some(folder.path()), "net")
+        Memory::open(Some(folder.path()), "net", 2)
             .unwrap()
             .add_burst("car", burst(3))
             .unwrap();
-        let other = Memory::open(Some(folder.path()), "other").err().unwrap();
+        let other = Memory::open(Some(folder.path()), "other", 2).err().unwrap();
         assert!(matches!(other, MemoryError::OtherBackbone { .. }));
         let good = std::fs::read(&path).unwrap();
         for cut in [0, 10, good.len() - 1] {
             std::fs::write(&path, &good[..cut]).unwrap();
-            let error = Memory::open(Some(folder.path()), "net").err().unwrap();
+            let error = Memory::open(Some(folder.path()), "net", 2).err().unwrap();
             assert!(matches!(error, MemoryError::Damaged { .. }), "{error}");
             assert_eq!(std::fs::read(&path).unwrap(), good[..cut]);
         }
@@ -352,7 +361,7 @@ mod tests {
     fn a_failed_write_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let mut memory = Memory::open(Some(&state), "net").unwrap();
+        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
         memory.add_burst("car", burst(1)).unwrap();
         std::fs::remove_dir_all(&state).unwrap();
         assert!(memory.add_burst("car", burst(1)).is_err());
@@ -362,7 +371,7 @@ mod tests {
     #[test]
     fn a_head_is_used_only_with_what_it_was_fitted_on() {
         let folder = tempfile::tempdir().unwrap();
-        let mut memory = Memory::open(Some(folder.path()), "net").unwrap();
+        let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
         memory.add_burst("car", burst(2)).unwrap();
         let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
         let example = |embedding, class| Example {

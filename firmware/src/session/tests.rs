@@ -102,6 +102,25 @@ fn a_camera_that_gives_nothing_is_refused_and_then_watched_again() {
 }
 
 #[test]
+fn the_end_finishes_a_released_burst_and_drops_a_held_one() {
+    let mut session = Session::new(RULES, 2);
+    session.edge(edge(ButtonName::Teach, true, 0));
+    (0..3).for_each(|_| session.frame(&frame()));
+    assert!(session.stop(ms(150)).is_empty());
+    assert_eq!(session.state(), State::Watching);
+    session.edge(edge(ButtonName::Teach, true, 1000));
+    session.edge(edge(ButtonName::Teach, false, 1100));
+    (0..3).for_each(|_| session.frame(&frame()));
+    let actions = session.stop(ms(1150));
+    assert!(
+        matches!(actions.as_slice(), [Action::Learn { class: 0, frames }] if frames.len() == 3),
+        "{actions:?}"
+    );
+    session.finished(2, false);
+    assert!(session.stop(ms(1200)).is_empty());
+}
+
+#[test]
 fn next_goes_round_and_held_adds_a_class() {
     let mut session = Session::new(RULES, 2);
     let mut tap = |at| {

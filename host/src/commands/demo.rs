@@ -1,7 +1,6 @@
 //! `lastlayer demo`: the whole path with no hardware.
 
 use std::{
-    collections::HashMap,
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -16,26 +15,21 @@ use lastlayer_shared::{file, frame::Frame};
 use super::{BOARD_PROGRAM, export::Export, package::Pack};
 use crate::{
     demo::{
-        cifar,
+        cast::Cast,
         sheet::{self, Section},
-        story::{self, BURST, FPS, Seen, Story, TEACH, TEST, Told, accuracy, median},
+        story::{self, BURST, FPS, Seen, Story, Told, accuracy},
     },
-    evaluate::draw,
-    photos,
-    pretrained::{cache::Cache, fetch::Fetcher},
+    pretrained::{
+        cache::Cache,
+        fetch::{Fetcher, Progress},
+    },
+    statistics::median,
     ui,
 };
 
-/// What the board knows before it is taught, besides `OLD`.
-const OTHERS: [&str; 2] = ["bird", "cat"];
 /// Says that a folder is the demo's own.
 const MARKER: &str = ".lastlayer-demo";
-const OLD: &str = "car";
-const NEW: &str = "truck";
-/// Starting photos a class, taught photos, test photos a class.
-const KNOWN: usize = 50;
-const TAUGHT: usize = 50;
-const TESTED: usize = 150;
+/// Photos in a row of the contact sheet.
 const COLUMNS: usize = 10;
 
 /// Show the whole path on this machine: a board that knows cars is taught trucks
@@ -59,24 +53,16 @@ pub struct Demo {
     seed: u64,
 }
 
-/// The photos of the story.
-struct Cast {
-    /// Classes known from the start, `old` among them.
-    known: Vec<String>,
-    old: String,
-    new: String,
-    start: HashMap<String, Vec<RgbImage>>,
-    teach: Vec<RgbImage>,
-    test_old: Vec<RgbImage>,
-    test_new: Vec<RgbImage>,
-}
-
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
         self.take_output()?;
         let cast = match &self.photos {
-            Some(folder) => cast_of(folder, self.seed)?,
-            None => cifar_cast()?,
+            Some(folder) => Cast::from_folder(folder, self.seed)?,
+            None => {
+                let bar = ui::FetchBar::default();
+                let watcher = |progress: Progress<'_>| bar.draw(progress);
+                Cast::from_cifar(&mut Fetcher::new(Cache::of_user()?, &watcher))?
+            }
         };
         crate::say!("\n1. A pretrained network becomes a backbone");
         let place = |name: &str| self.output.join(name);
@@ -84,11 +70,12 @@ impl Demo {
 
         crate::say!(
             "\n2. The backbone becomes a package that knows {}",
-            cast.known.join(", ")
+            known_names(&cast).join(", ")
         );
         let (start, camera) = (place("start"), place("camera"));
-        lay_out(&cast, &start, &camera)?;
-        let classes: Vec<String> = cast.known.iter().chain([&cast.new]).cloned().collect();
+        cast.lay_out(&start, &camera)?;
+        let mut classes = known_names(&cast);
+        classes.push(cast.new.clone());
         Pack {
             backbone: place("backbone.onnx"),
             output: place("site.llp"),
@@ -207,131 +194,8 @@ impl Demo {
     }
 }
 
-fn cifar_cast() -> anyhow::Result<Cast> {
-    let drawn = ui::FetchBar::default();
-    let watcher = |progress: crate::pretrained::fetch::Progress<'_>| drawn.draw(progress);
-    let mut fetcher = Fetcher::new(Cache::of_user()?, &watcher);
-    let (learn, test) = cifar::fetch(&mut fetcher)?;
-    let take = |from: &cifar::Pictures, class: &str, count: usize| -> Vec<RgbImage> {
-        from.get(class)
-            .into_iter()
-            .flatten()
-            .take(count)
-            .cloned()
-            .collect()
-    };
-    let known: Vec<String> = [OLD]
-        .iter()
-        .chain(&OTHERS)
-        .map(|name| name.to_string())
-        .collect();
-    let start = known
-        .iter()
-        .map(|class| (class.clone(), take(&learn, class, KNOWN)));
-    Ok(Cast {
-        start: start.collect(),
-        known,
-        old: OLD.into(),
-        new: NEW.into(),
-        teach: take(&learn, NEW, TAUGHT),
-        test_old: take(&test, OLD, TESTED),
-        test_new: take(&test, NEW, TESTED),
-    })
-}
-
-/// Draws the photos of the story from a user's folder: at most half of a class is learned from.
-fn cast_of(folder: &Path, seed: u64) -> anyhow::Result<Cast> {
-    let labelled = photos::labelled(folder)?;
-    let classes = &labelled.classes;
-    anyhow::ensure!(
-        classes.len() >= 3,
-        "{} holds {} classes; the story needs two to know and one to learn",
-        folder.display(),
-        classes.len()
-    );
-    let new = classes
-        .iter()
-        .position(|c| c == NEW)
-        .unwrap_or(classes.len() - 1);
-    let old = match classes.iter().position(|c| c == OLD) {
-        Some(old) if old != new => old,
-        _ => usize::from(new == 0),
-    };
-    let labels: Vec<usize> = labelled.photos.iter().map(|(class, _)| *class).collect();
-    let order = draw(&labels, classes.len(), labels.len(), seed, 0);
-    let of = |class: usize, skip: usize, most: usize| -> anyhow::Result<Vec<RgbImage>> {
-        let photos = order.iter().filter(|&&photo| labels[photo] == class);
-        let paths = photos
-            .skip(skip)
-            .take(most)
-            .map(|&photo| &labelled.photos[photo].1);
-        paths
-            .map(|path| Ok(Frame::open(path)?.into_image()))
-            .collect()
-    };
-    let half = |class: usize, most: usize| {
-        let photos = labels.iter().filter(|&&label| label == class).count();
-        (photos / 2).min(most)
-    };
-    let learned = half(new, TAUGHT);
-    anyhow::ensure!(
-        learned >= 3 && half(old, KNOWN) >= 1,
-        "the folders {} and {} hold too few photos; 6 are the least",
-        classes[old],
-        classes[new]
-    );
-    let mut start = HashMap::new();
-    for class in (0..classes.len()).filter(|&class| class != new) {
-        start.insert(
-            classes[class].clone(),
-            of(class, 0, half(class, KNOWN).max(1))?,
-        );
-    }
-    // A last burst of one or two frames would be refused.
-    let learned = if (1..3).contains(&(learned % BURST)) {
-        learned - learned % BURST
-    } else {
-        learned
-    };
-    Ok(Cast {
-        known: classes
-            .iter()
-            .filter(|&c| *c != classes[new])
-            .cloned()
-            .collect(),
-        old: classes[old].clone(),
-        new: classes[new].clone(),
-        start,
-        teach: of(new, 0, learned)?,
-        test_old: of(old, half(old, KNOWN), TESTED)?,
-        test_new: of(new, half(new, TAUGHT), TESTED)?,
-    })
-}
-
-/// Writes the photos where package and camera look for them; what was there before goes.
-fn lay_out(cast: &Cast, start: &Path, camera: &Path) -> anyhow::Result<()> {
-    for folder in [start, camera] {
-        if folder.exists() {
-            fs::remove_dir_all(folder)
-                .with_context(|| format!("the old {} cannot be removed", folder.display()))?;
-        }
-    }
-    let write = |folder: PathBuf, pictures: &[RgbImage]| -> anyhow::Result<()> {
-        fs::create_dir_all(&folder)?;
-        for (number, picture) in pictures.iter().enumerate() {
-            let png = Frame::from(picture.clone()).to_png()?;
-            fs::write(folder.join(format!("{number:03}.png")), png)?;
-        }
-        Ok(())
-    };
-    for (class, pictures) in &cast.start {
-        write(start.join(class), pictures)?;
-    }
-    for (number, burst) in cast.teach.chunks(BURST).enumerate() {
-        write(camera.join(TEACH).join(number.to_string()), burst)?;
-    }
-    write(camera.join(TEST).join(&cast.old), &cast.test_old)?;
-    write(camera.join(TEST).join(&cast.new), &cast.test_new)
+fn known_names(cast: &Cast) -> Vec<String> {
+    cast.known.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn report(cast: &Cast, told: &Told) {
@@ -395,7 +259,7 @@ fn contact_sheet(cast: &Cast, told: &Told, camera: &Path) -> anyhow::Result<RgbI
     let (before, after) = (rows(&told.before), rows(&told.after));
     let sections = [
         Section {
-            heading: format!("Before: the board knows {}", cast.known.join(", ")),
+            heading: format!("Before: the board knows {}", known_names(cast).join(", ")),
             photos: before.iter().collect(),
         },
         Section {

@@ -7,6 +7,7 @@ use clap::Args;
 use lastlayer_shared::{
     backbone::Backbone,
     file,
+    frame::Frame,
     head::{Head, Kind},
     package::Package,
     sample::{Sample, examples},
@@ -125,10 +126,12 @@ fn samples(
         .map(|(_, path)| path.clone())
         .collect();
     let bar = ui::bar("embedding photos", paths.len() as u64);
-    let embedded = embed::photos(backbone, &paths, || bar.inc(1))?;
+    let keep = |crop: Frame, embedding| Ok((embedding, crop.to_jpeg()?));
+    let embedded = embed::photos(backbone, &paths, keep, || bar.inc(1))?;
     bar.finish_and_clear();
     let mut samples = Vec::with_capacity(embedded.len());
-    for (number, (item, (folder, _))) in embedded.into_iter().zip(&labelled.photos).enumerate() {
+    for (number, (kept, (folder, _))) in embedded.into_iter().zip(&labelled.photos).enumerate() {
+        let (embedding, crop) = kept;
         let class = classes
             .iter()
             .position(|class| *class == labelled.classes[*folder])
@@ -137,8 +140,8 @@ fn samples(
             class: u16::try_from(class)?,
             burst: u32::try_from(number)?,
             sequence: number as u64,
-            embedding: item.embedding,
-            crop: item.crop.to_jpeg()?,
+            embedding,
+            crop,
         });
     }
     Ok(samples)

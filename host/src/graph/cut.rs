@@ -1,11 +1,12 @@
 //! Takes the classifier off an image classifier that was made elsewhere.
 //!
 //! From the graph's output backwards, past operators that only reshape or scale what a classifier
-//! gives, to the last layer with weights: a Gemm, a MatMul or a 1x1 Conv. What goes into that layer
-//! is the embedding. Then everything that the embedding does not need is dropped.
+//! gives, to the last layer with weights: a Gemm, a MatMul or a 1x1 Conv through which everything
+//! goes. What goes into that layer is the embedding. Then everything that the embedding does not
+//! need is dropped.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Component, Path},
 };
 
@@ -18,9 +19,15 @@ use super::{
 };
 
 /// Operators that may follow a classifier and carry its numbers on.
-const AFTER: [&str; 22] = [
+const AFTER: [&str; 27] = [
     "Softmax",
     "LogSoftmax",
+    // A softmax that was written out.
+    "Exp",
+    "Log",
+    "Neg",
+    "ReduceMax",
+    "ReduceSum",
     "Sigmoid",
     "Hardmax",
     "ArgMax",
@@ -65,8 +72,7 @@ pub fn cut(
     // Before version 4 of the format weights had to be listed as inputs too.
     model.ir_version = model.ir_version.max(4);
     let size = pin_input(&mut model, input_size)?;
-    let classifier = find_classifier(onnx::graph(&model)?)?;
-    let embedding = classifier.embedding.clone();
+    let embedding = find_classifier(onnx::graph(&model)?)?;
     let graph = onnx::graph_mut(&mut model)?;
     rename(graph, EMBEDDING, "embedding.inner");
     let embedding = if embedding == EMBEDDING {
@@ -91,10 +97,6 @@ pub fn cut(
     ))
 }
 
-struct Classifier {
-    embedding: String,
-}
-
 /// Tensors that do not depend on the input: weights, and what is computed from weights alone.
 fn constants(graph: &GraphProto) -> HashSet<&str> {
     let mut constants: HashSet<&str> = graph
@@ -114,45 +116,52 @@ fn constants(graph: &GraphProto) -> HashSet<&str> {
     constants
 }
 
-fn find_classifier(graph: &GraphProto) -> Result<Classifier, GraphError> {
+/// The tensor that goes into the classifier.
+fn find_classifier(graph: &GraphProto) -> Result<String, GraphError> {
     let constants = constants(graph);
-    let producers: HashMap<&str, &NodeProto> = graph
+    let producers: HashMap<&str, usize> = graph
         .node
         .iter()
-        .flat_map(|node| {
-            node.output
-                .iter()
-                .map(move |output| (output.as_str(), node))
-        })
+        .enumerate()
+        .flat_map(|(at, node)| node.output.iter().map(move |output| (output.as_str(), at)))
         .collect();
     for output in &graph.output {
-        let mut tensor = output.name.as_str();
+        // The nodes that the output is still to be followed through, by their place in the graph.
+        let mut open: BTreeSet<usize> = producers
+            .get(output.name.as_str())
+            .copied()
+            .into_iter()
+            .collect();
         let mut passed: Vec<&str> = Vec::new();
-        // Every step goes to an earlier node, so this ends.
-        while let Some(node) = producers.get(tensor) {
+        // Nodes stand in order of execution, so the last one needs no other open one, and every
+        // step goes to an earlier node.
+        while let Some(at) = open.pop_last() {
+            let node = &graph.node[at];
             // The shape that a Reshape takes may be computed from the picture's; it is no data.
             let data = match node.op_type.as_str() {
                 "Reshape" | "Squeeze" | "Unsqueeze" => &node.input[..node.input.len().min(1)],
                 _ => &node.input[..],
             };
-            let mut changing = data
+            let changing: Vec<&str> = data
                 .iter()
                 .map(String::as_str)
-                .filter(|input| !input.is_empty() && !constants.contains(input));
-            // Two inputs that both depend on the picture: not the tail of a classifier.
-            let (Some(input), None) = (changing.next(), changing.next()) else {
+                .filter(|input| !input.is_empty() && !constants.contains(input))
+                .collect();
+            // Everything goes through this one node, and through one of its inputs.
+            if let ([input], true) = (changing.as_slice(), open.is_empty())
+                && is_classifier(node, graph, &passed)
+            {
+                return Ok((*input).to_owned());
+            }
+            let earlier: Option<Vec<usize>> = changing
+                .iter()
+                .map(|input| producers.get(input).copied().filter(|&before| before < at))
+                .collect();
+            let (true, Some(earlier)) = (AFTER.contains(&node.op_type.as_str()), earlier) else {
                 break;
             };
-            if is_classifier(node, graph, &passed) {
-                return Ok(Classifier {
-                    embedding: input.into(),
-                });
-            }
-            if !AFTER.contains(&node.op_type.as_str()) || passed.len() > graph.node.len() {
-                break;
-            }
+            open.extend(earlier);
             passed.push(&node.op_type);
-            tensor = input;
         }
     }
     let last: Vec<&str> = graph

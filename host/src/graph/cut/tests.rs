@@ -79,6 +79,23 @@ fn every_kind_of_classifier_is_found() {
         ["MatMul", "Add", "Softmax"]
     );
 
+    // A softmax that is written out: its pieces depend on the scores twice.
+    let softmax = with(
+        pooled(),
+        vec![
+            node("Gemm", &["flat", "dense", "bias"], "scores", vec![]),
+            node("ReduceMax", &["scores"], "most", vec![]),
+            node("Sub", &["scores", "most"], "below", vec![]),
+            node("Exp", &["below"], "powers", vec![]),
+            node("ReduceSum", &["powers"], "sum", vec![]),
+            node("Div", &["powers", "sum"], "shares", vec![]),
+        ],
+    );
+    assert_eq!(
+        cut_to(network(softmax, "shares", &[1, 5]), 4),
+        ["Gemm", "ReduceMax", "Sub", "Exp", "ReduceSum", "Div"]
+    );
+
     // A 1x1 convolution after the average, then flattened.
     let conv = vec![
         node("GlobalAveragePool", &["features"], "pool", vec![]),
@@ -143,6 +160,17 @@ fn a_network_without_a_classifier_is_refused() {
     for (tail, output, shape) in [
         (pooled(), "flat", vec![1, 4]),
         (vec![], "features", vec![1, 4, 30, 30]),
+        // Something goes past the layer.
+        (
+            vec![
+                node("Conv", &["features", "point"], "one", vec![]),
+                node("Conv", &["features", "point"], "two", vec![]),
+                node("Add", &["one", "two"], "both", vec![]),
+                node("GlobalAveragePool", &["both"], "pool", vec![]),
+            ],
+            "pool",
+            vec![1, 5, 1, 1],
+        ),
         (
             with(
                 pooled(),
