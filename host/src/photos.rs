@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lastlayer_shared::{
+    file,
     frame::is_photo,
     verdict::{ClassNameError, check_classes},
 };
@@ -43,9 +44,15 @@ impl LabelledPhotos {
 
 /// Reads the names; the photos themselves are opened later.
 pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
+    let list = |folder: &Path| {
+        file::list(folder).map_err(|source| PhotosError::Folder {
+            path: folder.into(),
+            source,
+        })
+    };
     let mut classes = Vec::new();
     let mut photos = Vec::new();
-    for path in sorted(folder)? {
+    for path in list(folder)? {
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -54,7 +61,7 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
         if !path.is_dir() || name.starts_with('.') {
             continue;
         }
-        let inside: Vec<PathBuf> = sorted(&path)?
+        let inside: Vec<PathBuf> = list(&path)?
             .into_iter()
             .filter(|path| is_photo(path) && path.is_file())
             .collect();
@@ -69,20 +76,6 @@ pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
     }
     check_classes(&classes).map_err(|error| PhotosError::Name(folder.into(), error))?;
     Ok(LabelledPhotos { classes, photos })
-}
-
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>, PhotosError> {
-    let failed = |source| PhotosError::Folder {
-        path: folder.into(),
-        source,
-    };
-    let mut paths = std::fs::read_dir(folder)
-        .map_err(failed)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]

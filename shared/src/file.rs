@@ -38,6 +38,15 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// What is in a folder, in order of names.
+pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// Replaces `path` by `bytes` in one step: a reader, or a machine that loses power, sees the old
 /// file or the new one, never a part. A link stays a link: what it points to is replaced. What is
 /// no file, such as `/dev/stdout`, is written into.

@@ -1,11 +1,6 @@
-//! The board's program: what it sees, what it is taught, what it keeps.
+//! The board's program under scenes: what it sees, what it is taught, what it keeps.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::Stdio,
-};
+use std::fs;
 
 use lastlayer_shared::{
     backbone::Backbone,
@@ -15,61 +10,7 @@ use lastlayer_shared::{
     sample::examples,
 };
 
-use crate::support::*;
-
-/// A package that knows car and bird and lists truck, and photos to show: `car`, `truck` (taught),
-/// `new` (trucks that are never taught).
-struct Site {
-    folder: tempfile::TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        let site = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let start = site.folder.path().join("start");
-        write_photos(&start.join("car"), "car", 0, 20);
-        write_photos(&start.join("bird"), "bird", 0, 20);
-        let camera = site.folder.path().join("camera");
-        write_photos(&camera.join("car"), "car", 40, 60);
-        write_photos(&camera.join("truck"), "truck", 0, 20);
-        write_photos(&camera.join("new"), "truck", 40, 60);
-        let mut package = lastlayer();
-        package
-            .arg("package")
-            .arg(backbone())
-            .arg("--photos")
-            .arg(start);
-        package
-            .args(["--classes", "car,bird,truck", "-o"])
-            .arg(site.path("site.llp"));
-        succeed(&mut package);
-        site
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn board(&self, package: &Path, more: &[&str]) -> std::process::Command {
-        let mut board = lastlayerd();
-        let camera = format!("folder:{}", self.path("camera").display());
-        board
-            .arg("--package")
-            .arg(package)
-            .args(["--camera", &camera, "--log", "json"]);
-        board.args(more);
-        board
-    }
-
-    /// Runs a scene; its events.
-    fn tell(&self, package: &Path, scene: &str, more: &[&str]) -> Vec<serde_json::Value> {
-        fs::write(self.path("story.scene"), scene).unwrap();
-        let mut board = self.board(package, more);
-        events(&succeed(board.arg("--scene").arg(self.path("story.scene"))))
-    }
-}
+use crate::{site::Site, support::*};
 
 const TEACH_TRUCKS: &str = "
     # twice `next`: truck is selected
@@ -291,134 +232,6 @@ fn a_package_is_run_with_the_head_that_is_in_it() {
         let said = verdict["confidence"].as_f64().unwrap();
         assert!((said - f64::from(expected.confidence)).abs() < 1e-6);
     }
-}
-
-/// Sends `board` the signal that Ctrl-C in its terminal would.
-fn interrupt(board: &std::process::Child) {
-    let id = board.id().to_string();
-    succeed(std::process::Command::new("kill").args(["-INT", &id]));
-}
-
-#[test]
-fn ctrl_c_ends_watching_in_order() {
-    let site = Site::new();
-    let state = site.path("state").display().to_string();
-    let keyboard = ["--panel", "keyboard", "--fps", "50", "--state", &state];
-    let mut board = site.board(&site.path("site.llp"), &keyboard);
-    let mut board = board
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut keys = board.stdin.take().unwrap();
-    let mut lines = BufReader::new(board.stdout.take().unwrap()).lines();
-    let mut wait_for = |event: &str| {
-        let wanted = |line: &String| line.contains(event);
-        lines.by_ref().map(Result::unwrap).find(wanted).unwrap();
-    };
-    wait_for("verdict");
-    keys.write_all(b"t").unwrap();
-    wait_for("\"training\"");
-    interrupt(&board);
-    wait_for("\"learned\"");
-    wait_for("\"stopped\"");
-    assert_eq!(board.wait().unwrap().code(), Some(0));
-    let again = site.tell(
-        &site.path("site.llp"),
-        "0 show car\n0 end",
-        &["--state", &state],
-    );
-    assert_eq!(again[0]["samples"], serde_json::json!([30, 20, 0]));
-}
-
-#[test]
-fn the_terminal_is_as_it_was_after_ctrl_c() {
-    let site = Site::new();
-    let board = site.board(&site.path("site.llp"), &["--panel", "keyboard"]);
-    let mut python = std::process::Command::new("python3");
-    python.arg(script("terminal.py")).arg(board.get_program());
-    let printed = succeed(python.args(board.get_args()));
-    assert_eq!(
-        printed.trim(),
-        "echo before: True, watching: False, after: True; exit code 0"
-    );
-}
-
-#[test]
-fn a_log_that_nobody_reads_on_ends_it_quietly() {
-    let site = Site::new();
-    let mut board = site.board(&site.path("site.llp"), &["--fps", "50"]);
-    let mut board = board
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(board.stdout.take());
-    let output = board.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stderr), "");
-}
-
-#[test]
-fn keys_teach_while_a_live_camera_is_watched() {
-    let site = Site::new();
-    let mut board = site.board(
-        &site.path("site.llp"),
-        &["--panel", "keyboard", "--fps", "50"],
-    );
-    let mut board = board
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut keys = board.stdin.take().unwrap();
-    let mut lines = BufReader::new(board.stdout.take().unwrap()).lines();
-    let mut wait_for = |event: &str| -> serde_json::Value {
-        let wanted = |line: &String| line.contains(&format!("\"event\":\"{event}\""));
-        serde_json::from_str(&lines.by_ref().map(Result::unwrap).find(wanted).unwrap()).unwrap()
-    };
-    wait_for("verdict");
-    keys.write_all(b"n").unwrap();
-    assert_eq!(wait_for("selected")["class"], "bird");
-    keys.write_all(b"t").unwrap();
-    let learned = wait_for("learned");
-    assert_eq!(learned["class"], "bird");
-    assert_eq!(learned["counts"][1], 30);
-    wait_for("verdict");
-    board.kill().unwrap();
-    board.wait().unwrap();
-}
-
-#[test]
-fn a_slow_look_drops_frames_rather_than_queueing_them() {
-    let site = Site::new();
-    // A thousand frames a second cannot be looked at; thirty of them are, and the rest is dropped.
-    let mut board = site.board(&site.path("site.llp"), &["--fps", "1000", "--frames", "30"]);
-    let events = events(&succeed(&mut board));
-    let stopped = events.last().unwrap();
-    assert_eq!(stopped["frames"], 30);
-    assert!(stopped["dropped"].as_u64().unwrap() > 0, "{stopped}");
-}
-
-#[test]
-fn a_second_program_on_the_same_state_is_turned_away() {
-    let site = Site::new();
-    let state = site.path("state").display().to_string();
-    let more = ["--state", state.as_str(), "--fps", "5"];
-    let mut first = site.board(&site.path("site.llp"), &more);
-    let mut first = first.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().contains("ready"));
-    let message = fail(&mut site.board(&site.path("site.llp"), &more), 1);
-    assert!(
-        message.contains("in use by another lastlayerd"),
-        "{message}"
-    );
-    first.kill().unwrap();
-    first.wait().unwrap();
-    // The lock goes with the process, however it ended.
-    let mut third = site.board(&site.path("site.llp"), &more);
-    succeed(third.args(["--frames", "1"]));
 }
 
 #[test]

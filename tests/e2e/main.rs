@@ -9,5 +9,7 @@ mod board;
 mod demo;
 mod eval;
 mod export;
+mod live;
 mod package;
+mod site;
 mod support;

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lastlayer_shared::frame::{Frame, is_photo};
+use lastlayer_shared::{
+    file,
+    frame::{Frame, is_photo},
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -102,16 +105,10 @@ impl FrameSource for FolderCamera {
 
 /// In order of names, folders searched as they come.
 fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), CameraError> {
-    let failed = |source| CameraError::Folder {
+    let paths = file::list(folder).map_err(|source| CameraError::Folder {
         folder: folder.into(),
         source,
-    };
-    let mut paths = std::fs::read_dir(folder)
-        .map_err(failed)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    paths.sort();
+    })?;
     for path in paths {
         let hidden = path
             .file_name()

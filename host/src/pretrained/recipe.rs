@@ -95,19 +95,12 @@ pub fn all(folder: Option<&Path>) -> Result<BTreeMap<String, Recipe>, RecipeErro
     let Some(folder) = folder else {
         return Ok(recipes);
     };
-    let failed = |source| RecipeError::Folder {
+    let paths = file::list(folder).map_err(|source| RecipeError::Folder {
         path: folder.into(),
         source,
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    for path in paths {
+    })?;
+    let recipe_file = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
+    for path in paths.into_iter().filter(recipe_file) {
         let place = path.display().to_string();
         let text = String::from_utf8_lossy(&file::read(&path, MAX_RECIPE)?).into_owned();
         let recipe = parse(&text, &place, folder)?;

@@ -1,0 +1,36 @@
+//! What the targets share: small changes to good bytes. Random bytes are refused by the first
+//! check of a format; a good file that is changed a little gets past it, and no corpus of files
+//! need be kept.
+
+/// Changes `good` as `edits` says, which is a row of
+///
+/// ```text
+/// 2 bytes   where, little-endian, modulo the length
+/// 1 byte    how many bytes are taken out there; 255: all that follow
+/// 1 byte    how many of the bytes after this one are put in there
+/// ```
+pub fn edited(good: &[u8], mut edits: &[u8]) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    while let [low, high, removed, inserted, rest @ ..] = edits {
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % (bytes.len() + 1);
+        let end = match removed {
+            255 => bytes.len(),
+            &count => bytes.len().min(at + usize::from(count)),
+        };
+        let (inserted, rest) = rest.split_at(rest.len().min(usize::from(*inserted)));
+        bytes.splice(at..end, inserted.iter().copied());
+        edits = rest;
+    }
+    bytes
+}
+
+/// Takes a part of the input: a length of 2 bytes, little-endian, then as many as there are.
+pub fn part<'a>(data: &mut &'a [u8]) -> &'a [u8] {
+    let Some((length, rest)) = data.split_first_chunk::<2>() else {
+        return std::mem::take(data);
+    };
+    let length = usize::from(u16::from_le_bytes(*length));
+    let (part, rest) = rest.split_at(rest.len().min(length));
+    *data = rest;
+    part
+}

@@ -1,0 +1,120 @@
+//! A place with a board: its package, its photos, and the program running there.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Lines, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use crate::support::*;
+
+/// A package that knows car and bird and lists truck, and photos to show: `car`, `truck` (taught),
+/// `new` (trucks that are never taught).
+pub struct Site {
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let site = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let start = site.folder.path().join("start");
+        write_photos(&start.join("car"), "car", 0, 20);
+        write_photos(&start.join("bird"), "bird", 0, 20);
+        let camera = site.folder.path().join("camera");
+        write_photos(&camera.join("car"), "car", 40, 60);
+        write_photos(&camera.join("truck"), "truck", 0, 20);
+        write_photos(&camera.join("new"), "truck", 40, 60);
+        let mut package = lastlayer();
+        package
+            .arg("package")
+            .arg(backbone())
+            .arg("--photos")
+            .arg(start);
+        package
+            .args(["--classes", "car,bird,truck", "-o"])
+            .arg(site.path("site.llp"));
+        succeed(&mut package);
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn board(&self, package: &Path, more: &[&str]) -> Command {
+        let mut board = lastlayerd();
+        let camera = format!("folder:{}", self.path("camera").display());
+        board
+            .arg("--package")
+            .arg(package)
+            .args(["--camera", &camera, "--log", "json"]);
+        board.args(more);
+        board
+    }
+
+    /// Runs a scene; its events.
+    pub fn tell(&self, package: &Path, scene: &str, more: &[&str]) -> Vec<serde_json::Value> {
+        fs::write(self.path("story.scene"), scene).unwrap();
+        let mut board = self.board(package, more);
+        events(&succeed(board.arg("--scene").arg(self.path("story.scene"))))
+    }
+
+    /// Starts the board on a live camera, with keys for buttons.
+    pub fn live(&self, more: &[&str]) -> Live {
+        let mut board = self.board(&self.path("site.llp"), more);
+        let mut child = board
+            .args(["--panel", "keyboard"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Live {
+            keys: child.stdin.take().unwrap(),
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+        }
+    }
+}
+
+/// A board that runs; it ends with the test.
+pub struct Live {
+    child: Child,
+    keys: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Live {
+    pub fn press(&mut self, key: &[u8; 1]) {
+        self.keys.write_all(key).unwrap();
+    }
+
+    /// The next event of this name.
+    pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
+        self.lines
+            .by_ref()
+            .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+            .find(|found| found["event"] == event)
+            .unwrap()
+    }
+
+    /// What Ctrl-C in its terminal would do.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        succeed(Command::new("kill").args(["-INT", &id]));
+    }
+
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
