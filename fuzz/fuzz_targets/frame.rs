@@ -21,7 +21,7 @@ static JPEG: LazyLock<Vec<u8>> = LazyLock::new(|| GOOD.to_jpeg().unwrap());
 static PNG: LazyLock<Vec<u8>> = LazyLock::new(|| GOOD.to_png().unwrap());
 
 fuzz_target!(|data: &[u8]| {
-    let [how, mut data @ ..] = data else {
+    let Some((how, mut data)) = data.split_first() else {
         return;
     };
     let bytes = match how % 5 {
@@ -29,10 +29,17 @@ fuzz_target!(|data: &[u8]| {
         1 => edited(&JPEG, data),
         2 => edited(&PNG, data),
         3 => {
-            let exif = [b"Exif\0\0", part(&mut data)].concat();
+            let exif = [b"Exif\0\0".as_slice(), part(&mut data)].concat();
             let length = (exif.len() as u16 + 2).to_be_bytes();
             let (start, rest) = JPEG.split_at(2);
-            [start, b"\xff\xe1", &length, &exif, &edited(rest, data)].concat()
+            [
+                start,
+                b"\xff\xe1",
+                &length,
+                exif.as_slice(),
+                &edited(rest, data),
+            ]
+            .concat()
         }
         _ => png(data),
     };
@@ -94,8 +101,8 @@ fn png(mut data: &[u8]) -> Vec<u8> {
     }
     let length = data.len() as u16;
     let rows = [
-        b"\x78\x01\x01",
-        length.to_le_bytes().as_slice(),
+        b"\x78\x01\x01".as_slice(),
+        &length.to_le_bytes(),
         &(!length).to_le_bytes(),
         &data[..length.into()],
         &[0; 4], // the checksum

@@ -23,135 +23,24 @@ const NO_FOLDER: &str = "/nonexistent";
 const MOST_NODES: usize = 16;
 
 /// What classifiers are made of, and operators whose shapes are computed in many ways.
-const OPERATORS: [&str; 64] = [
-    "Add",
-    "ArgMax",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "ConvTranspose",
-    "DepthToSpace",
-    "Div",
-    "Dropout",
-    "Einsum",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "GatherElements",
-    "GatherND",
-    "Gemm",
-    "GlobalAveragePool",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "InstanceNormalization",
-    "LRN",
-    "LSTM",
-    "LayerNormalization",
-    "LogSoftmax",
-    "MatMul",
-    "MaxPool",
-    "Mul",
-    "NonZero",
-    "OneHot",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "QuantizeLinear",
-    "Range",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "ScatterElements",
-    "Shape",
-    "Sigmoid",
-    "Slice",
-    "Softmax",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "Tile",
-    "TopK",
-    "Transpose",
-    "Trilu",
-    "Unsqueeze",
-    "Upsample",
-    "Where",
-];
-const ATTRIBUTES: [&str; 32] = [
-    "allowzero",
-    "alpha",
-    "auto_pad",
-    "axes",
-    "axis",
-    "batch_dims",
-    "beta",
-    "block_size",
-    "blocksize",
-    "ceil_mode",
-    "count_include_pad",
-    "dilations",
-    "ends",
-    "epsilon",
-    "equation",
-    "group",
-    "hidden_size",
-    "k",
-    "keepdims",
-    "kernel_shape",
-    "largest",
-    "mode",
-    "num_outputs",
-    "output_shape",
-    "pads",
-    "perm",
-    "size",
-    "split",
-    "starts",
-    "strides",
-    "to",
-    "value",
-];
+const OPERATORS: &str = "\
+    Add ArgMax AveragePool BatchNormalization Cast Clip Concat Constant ConstantOfShape Conv \
+    ConvTranspose DepthToSpace Div Dropout Einsum Exp Expand Flatten Gather GatherElements \
+    GatherND Gemm GlobalAveragePool HardSigmoid HardSwish Identity InstanceNormalization LRN \
+    LSTM LayerNormalization LogSoftmax MatMul MaxPool Mul NonZero OneHot PRelu Pad Pow \
+    QuantizeLinear Range ReduceMax ReduceMean ReduceSum Relu Reshape Resize ScatterElements \
+    Shape Sigmoid Slice Softmax SpaceToDepth Split Squeeze Sub Sum Tile TopK Transpose Trilu \
+    Unsqueeze Upsample Where";
+const ATTRIBUTES: &str = "\
+    allowzero alpha auto_pad axes axis batch_dims beta block_size blocksize ceil_mode \
+    count_include_pad dilations ends epsilon equation group hidden_size k keepdims kernel_shape \
+    largest mode num_outputs output_shape pads perm size split starts strides to value";
 /// Texts that attributes may hold.
-const TEXTS: [&str; 8] = [
-    "SAME_UPPER",
-    "VALID",
-    "NOTSET",
-    "linear",
-    "nearest",
-    "reflect",
-    "constant",
-    "ij,jk->ik",
-];
+const TEXTS: &str = "SAME_UPPER VALID NOTSET linear nearest reflect constant ij,jk->ik";
 /// Sides, axes and counts; one byte of the input chooses.
+#[rustfmt::skip]
 const NUMBERS: [i64; 16] = [
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    7,
-    8,
-    32,
-    127,
-    1000,
-    -1,
-    -2,
-    1 << 20,
-    i64::MAX,
-    i64::MIN,
+    0, 1, 2, 3, 4, 5, 7, 8, 32, 127, 1000, -1, -2, 1 << 20, i64::MAX, i64::MIN,
 ];
 
 static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -223,6 +112,15 @@ impl Choices<'_> {
         items[self.next() % items.len()].clone()
     }
 
+    /// One of the words of a text.
+    fn word(&mut self, words: &'static str) -> &'static str {
+        let count = words.split(' ').count();
+        words
+            .split(' ')
+            .nth(self.next() % count)
+            .unwrap_or_default()
+    }
+
     fn numbers(&mut self) -> Vec<i64> {
         (0..self.next() % 5).map(|_| self.of(&NUMBERS)).collect()
     }
@@ -240,13 +138,13 @@ impl Choices<'_> {
     }
 
     fn attribute(&mut self) -> AttributeProto {
-        let name = self.of(&ATTRIBUTES);
+        let name = self.word(ATTRIBUTES);
         match self.next() % 5 {
             0 => onnx::int(name, self.of(&NUMBERS)),
             1 => onnx::ints(name, &self.numbers()),
             2 => onnx::float(name, self.of(&NUMBERS) as f32),
             3 => AttributeProto {
-                s: self.of(&TEXTS).into(),
+                s: self.word(TEXTS).into(),
                 r#type: onnx::AttributeType::String.into(),
                 ..onnx::int(name, 0)
             },
@@ -262,6 +160,7 @@ impl Choices<'_> {
 /// A network of any operators in any order, with a classifier at its end.
 fn generated(data: &[u8]) -> ModelProto {
     let mut choices = Choices(data);
+    let classifier = choices.of(&[("MatMul", "dense"), ("Conv", "point")]);
     let more = vec![choices.tensor("shape"), choices.tensor("axes")];
     let fixed = [
         "conv", "input", "kernel", "dense", "bias", "point", "number", "shape", "axes", "",
@@ -270,7 +169,7 @@ fn generated(data: &[u8]) -> ModelProto {
     let mut nodes = Vec::new();
     let mut last = String::from("conv");
     while nodes.len() < MOST_NODES && !choices.0.is_empty() {
-        let operator = choices.of(&OPERATORS);
+        let operator = choices.word(OPERATORS);
         // The operators form a row, or else most would be of no use to the classifier.
         let mut inputs = vec![last];
         inputs.extend((0..choices.next() % 4).map(|_| choices.of(&names)));
@@ -285,11 +184,7 @@ fn generated(data: &[u8]) -> ModelProto {
         nodes.push(onnx::node(operator, &inputs, &last, attributes));
         names.push(last.clone());
     }
-    let classifier = if data.len().is_multiple_of(2) {
-        onnx::node("MatMul", &[&last, "dense"], "scores", vec![])
-    } else {
-        onnx::node("Conv", &[&last, "point"], "scores", vec![])
-    };
-    nodes.push(classifier);
+    let (classifier, weights) = classifier;
+    nodes.push(onnx::node(classifier, &[&last, weights], "scores", vec![]));
     network(nodes, more)
 }

@@ -41,7 +41,7 @@ static ENTRIES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
 
 // The first byte: the input is a package as it is, or a row of changes.
 fuzz_target!(|data: &[u8]| {
-    let [how, mut data @ ..] = data else {
+    let Some((how, mut data)) = data.split_first() else {
         return;
     };
     if how % 4 == 0 {

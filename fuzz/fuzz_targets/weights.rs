@@ -24,7 +24,7 @@ const AFTER: &[u8] = b"\x80\x02]q\x00X\x01\x00\x00\x000q\x01a.\x06\x00\x00\x00\x
 const HEADER: &[u8] = br#"{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
 
 fuzz_target!(|data: &[u8]| {
-    let [how, mut data @ ..] = data else {
+    let Some((how, mut data)) = data.split_first() else {
         return;
     };
     let bytes = match how % 5 {
@@ -32,11 +32,11 @@ fuzz_target!(|data: &[u8]| {
         1 => {
             let header = edited(HEADER, part(&mut data));
             let length = (header.len() as u64).to_le_bytes();
-            [&length, header.as_slice(), &edited(&NUMBERS, data)].concat()
+            [length.as_slice(), &header, &edited(&NUMBERS, data)].concat()
         }
         2 => {
             let rest = [BEFORE, PROGRAM, AFTER, &NUMBERS].concat();
-            [MAGIC, &edited(&rest, data)].concat()
+            [MAGIC, edited(&rest, data).as_slice()].concat()
         }
         3 => {
             let program = edited(PROGRAM, part(&mut data));

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lastlayer_shared::{
-    file,
-    frame::is_photo,
+    file, photos,
     verdict::{ClassNameError, check_classes},
 };
 
@@ -30,6 +29,8 @@ pub enum PhotosError {
     TooFew(PathBuf, usize),
     #[error("the folder {0} holds no photos (.jpg, .jpeg, .png); put some in or remove it")]
     Empty(PathBuf),
+    #[error("the folder {0:?} cannot be a class: its name is not text (UTF-8); rename it")]
+    NotText(PathBuf),
     #[error("a folder in {0} cannot be a class: {1}")]
     Name(PathBuf, ClassNameError),
 }
@@ -42,40 +43,36 @@ impl LabelledPhotos {
     }
 }
 
-/// Reads the names; the photos themselves are opened later.
+/// Reads the names; the photos themselves are opened later. Photos in folders within a class's
+/// folder are of that class.
 pub fn labelled(folder: &Path) -> Result<LabelledPhotos, PhotosError> {
-    let list = |folder: &Path| {
-        file::list(folder).map_err(|source| PhotosError::Folder {
-            path: folder.into(),
-            source,
-        })
+    let failed = |path: &Path, source| PhotosError::Folder {
+        path: path.into(),
+        source,
     };
     let mut classes = Vec::new();
-    let mut photos = Vec::new();
-    for path in list(folder)? {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if !path.is_dir() || name.starts_with('.') {
+    let mut labelled = Vec::new();
+    for path in file::list(folder).map_err(|source| failed(folder, source))? {
+        if !path.is_dir() || photos::is_hidden(&path) {
             continue;
         }
-        let inside: Vec<PathBuf> = list(&path)?
-            .into_iter()
-            .filter(|path| is_photo(path) && path.is_file())
-            .collect();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| PhotosError::NotText(path.clone()))?;
+        let inside = photos::find(&path).map_err(|source| failed(&path, source))?;
         if inside.is_empty() {
             return Err(PhotosError::Empty(path));
         }
-        photos.extend(inside.into_iter().map(|photo| (classes.len(), photo)));
-        classes.push(name);
+        labelled.extend(inside.into_iter().map(|photo| (classes.len(), photo)));
+        classes.push(name.to_owned());
     }
     if classes.len() < 2 {
         return Err(PhotosError::TooFew(folder.into(), classes.len()));
     }
     check_classes(&classes).map_err(|error| PhotosError::Name(folder.into(), error))?;
-    Ok(LabelledPhotos { classes, photos })
+    Ok(LabelledPhotos {
+        classes,
+        photos: labelled,
+    })
 }
 
 #[cfg(test)]
@@ -98,7 +95,7 @@ mod tests {
         let folder = folder(&[
             "b/2.JPG",
             "b/1.png",
-            "a/x.jpeg",
+            "a/day/x.jpeg",
             "a/notes.txt",
             "README.md",
             ".git/x.png",

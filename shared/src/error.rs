@@ -1,4 +1,4 @@
-//! Errors as people read them.
+//! Text as people read it, whoever wrote it.
 
 use std::error::Error;
 
@@ -16,7 +16,15 @@ pub fn one_line(error: &dyn Error) -> String {
         }
         next = error.source();
     }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain(&line)
+}
+
+/// On one line, and without the codes that would command a terminal: text from a file may hold
+/// anything.
+pub fn plain(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -36,5 +44,9 @@ mod tests {
     #[test]
     fn nothing_is_said_twice_and_all_on_one_line() {
         assert_eq!(one_line(&Outer { source: Inner }), "outer: a b");
+        assert_eq!(
+            plain(" MIT\nself-test:\u{1b}[2K ok\0"),
+            "MIT self-test: [2K ok"
+        );
     }
 }

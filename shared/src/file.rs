@@ -2,11 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+/// How the names of files begin that are being written.
+const TEMPORARY: &str = ".lastlayer-";
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -49,35 +53,84 @@ pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Replaces `path` by `bytes` in one step: a reader, or a machine that loses power, sees the old
 /// file or the new one, never a part. A link stays a link: what it points to is replaced. What is
-/// no file, such as `/dev/stdout`, is written into.
+/// no file, such as a device, is written into.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let attempt = || match path.metadata() {
-        Ok(there) if !there.is_file() => File::options().write(true).open(path)?.write_all(bytes),
-        Ok(there) => replace(&path.canonicalize()?, bytes, Some(there.permissions())),
-        Err(_) => replace(path, bytes, None),
-    };
-    attempt().map_err(|source| FileError::Write {
+    write_through(path, bytes).map_err(|source| FileError::Write {
         path: path.into(),
         source,
     })
 }
 
-fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
-    let folder = match path.parent() {
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match path.metadata() {
+        Ok(there) if !there.is_file() => File::options().write(true).open(path)?.write_all(bytes),
+        Ok(there) => replace(&path.canonicalize()?, bytes, Some(there.permissions())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        // A link to what is not there yet. Links in a circle are another error than NotFound.
+        Err(_) => match fs::read_link(path) {
+            Ok(target) => write_through(&folder_of(path).join(target), bytes),
+            Err(_) => replace(path, bytes, None),
+        },
+    }
+}
+
+/// Whether `write` could write there now: for commands that take long before they write.
+pub fn can_write(path: &Path) -> Result<(), FileError> {
+    let attempt = match path.metadata() {
+        Ok(there) if !there.is_file() => File::options().write(true).open(path).map(drop),
+        _ => temporary_in(folder_of(path)).map(drop),
+    };
+    attempt.map_err(|source| FileError::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Whether both name one file that is there.
+pub fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Removes what writes left in `folder` that were cut off by a kill or a power cut. Only for a
+/// folder that nobody else is writing to.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for path in list(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(TEMPORARY) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// tempfile makes its files private; these are ordinary files, so the umask decides.
+fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut temporary = tempfile::Builder::new();
-    temporary.prefix(".lastlayer-");
-    // tempfile makes its files private; these are ordinary files, so the umask decides.
+    temporary.prefix(TEMPORARY);
     #[cfg(unix)]
-    temporary.permissions(permissions.unwrap_or_else(|| {
+    {
         use std::os::unix::fs::PermissionsExt;
-        fs::Permissions::from_mode(0o666)
-    }));
-    #[cfg(not(unix))]
-    let _ = permissions;
-    let mut temporary = temporary.tempfile_in(folder)?;
+        temporary.permissions(fs::Permissions::from_mode(0o666));
+    }
+    // Its message would name the temporary file, which says nothing to anybody.
+    temporary
+        .tempfile_in(folder)
+        .map_err(|error| error.kind().into())
+}
+
+fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut temporary = temporary_in(folder)?;
+    if let Some(permissions) = permissions {
+        fs::set_permissions(temporary.path(), permissions)?;
+    }
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|failed| failed.error)?;
@@ -115,6 +168,17 @@ mod tests {
     }
 
     #[test]
+    fn leftovers_go_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("kept"), b"").unwrap();
+        // What a kill in the middle of a write leaves.
+        drop(temporary_in(folder.path()).unwrap().keep().unwrap());
+        assert_eq!(list(folder.path()).unwrap().len(), 2);
+        remove_leftovers(folder.path()).unwrap();
+        assert_eq!(list(folder.path()).unwrap(), [folder.path().join("kept")]);
+    }
+
+    #[test]
     fn limits_and_missing_folders_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
@@ -124,6 +188,10 @@ mod tests {
             write(&folder.path().join("no/such"), b""),
             Err(FileError::Write { .. })
         ));
+        assert!(can_write(&path).is_ok() && can_write(&folder.path().join("new")).is_ok());
+        let error = can_write(&folder.path().join("no/such")).unwrap_err();
+        assert!(!error.to_string().contains(TEMPORARY), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]
@@ -133,12 +201,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         write(&file, b"one").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         symlink(&file, &link).unwrap();
         write(&link, b"two").unwrap();
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert_eq!(read(&file, 3).unwrap(), b"two");
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o666);
+        let (later, waiting) = (folder.path().join("later"), folder.path().join("waiting"));
+        symlink("later", &waiting).unwrap();
+        write(&waiting, b"three").unwrap();
+        assert_eq!(read(&later, 5).unwrap(), b"three");
+        assert!(waiting.symlink_metadata().unwrap().is_symlink());
+        assert!(same(&later, &waiting) && !same(&later, &file));
+        symlink("circle", folder.path().join("circle")).unwrap();
+        assert!(write(&folder.path().join("circle"), b"").is_err());
         assert!(write(folder.path(), b"").is_err());
         // Through a link, so that a mistake here costs a link and not the machine's own device.
         let device = folder.path().join("null");

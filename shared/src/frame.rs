@@ -7,14 +7,14 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage, codecs::jpeg::JpegEncoder};
 
-/// Endings of files that are taken for photos, in lower case.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// The largest side of a picture that is decoded, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// The most memory that decoding one picture may take, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
 /// The largest photo file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// How a JPEG file begins.
+const JPEG: &[u8] = b"\xff\xd8";
 /// JPEG quality of stored crops (1..=100): at 90 an embedding moves by less than camera noise.
 const CROP_QUALITY: u8 = 90;
 
@@ -57,15 +57,21 @@ impl Frame {
         Ok(Self { width, height, rgb })
     }
 
-    /// Decodes JPEG or PNG, turned upright as its EXIF orientation says.
+    /// Decodes JPEG or PNG, turned upright as its EXIF orientation says. A JPEG that ends early is
+    /// grey from there on.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        Self::decode_within(bytes, MAX_SIDE)
+    }
+
+    /// Refuses pictures with a side of more than `most` pixels before they are decoded.
+    pub fn decode_within(bytes: &[u8], most: u32) -> Result<Self, FrameError> {
         let failed = |error: image::ImageError| FrameError::Decode(error.to_string());
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .map_err(|error| FrameError::Decode(error.to_string()))?;
         let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_image_width = Some(most);
+        limits.max_image_height = Some(most);
         limits.max_alloc = Some(MAX_MEMORY);
         reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -76,12 +82,17 @@ impl Frame {
         Self::new(picture.width(), picture.height(), picture.into_raw())
     }
 
+    /// Reads a photo, which must be whole: half a photo teaches grey.
     pub fn open(path: &Path) -> Result<Self, FrameError> {
-        let bytes = crate::file::read(path, MAX_FILE)?;
-        Self::decode(&bytes).map_err(|error| FrameError::Photo {
+        let failed = |reason: String| FrameError::Photo {
             path: path.into(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        let bytes = crate::file::read(path, MAX_FILE)?;
+        if bytes.starts_with(JPEG) && !jpeg_is_whole(&bytes) {
+            return Err(failed("it is cut short".into()));
+        }
+        Self::decode(&bytes).map_err(|error| failed(error.to_string()))
     }
 
     pub fn width(&self) -> u32 {
@@ -127,15 +138,25 @@ impl Frame {
     }
 }
 
-/// Whether a file is taken for a photo, by its name alone: hidden ones are not.
-pub fn is_photo(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-    let ending = path
-        .extension()
-        .map(|ending| ending.to_string_lossy().to_lowercase());
-    !hidden && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+/// Whether the picture in a JPEG file reaches its end marker. Decoders fill up what is missing and
+/// do not say so. Segments with a length (where a preview may hold markers of its own) are stepped
+/// over; within the picture's data `FF 00` and the restarts `FF D0`..`FF D7` are no end.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut at = JPEG.len();
+    while let Some(&[before, marker]) = bytes.get(at..at + 2) {
+        match (before, marker) {
+            (0xff, 0xd9) => return true,
+            // Data, and bytes that fill up to a marker.
+            (0xff, 0x00 | 0x01 | 0xd0..=0xd7) => at += 2,
+            (0xff, 0xff) => at += 1,
+            (0xff, _) => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+            _ => at += 1,
+        }
+    }
+    false
 }
 
 impl From<RgbImage> for Frame {
@@ -175,25 +196,34 @@ mod tests {
     }
 
     #[test]
-    fn photos_are_told_by_their_names() {
-        for (name, photo) in [
-            ("a.jpg", true),
-            ("d/b.JPEG", true),
-            ("c.d.png", true),
-            (".a.jpg", false),
-            ("a.txt", false),
-            ("png", false),
-            ("..", false),
-        ] {
-            assert_eq!(is_photo(Path::new(name)), photo, "{name}");
-        }
-    }
-
-    #[test]
     fn what_is_not_a_picture_is_an_error() {
         assert!(Frame::decode(b"").is_err());
         assert!(Frame::decode(b"hello, camera").is_err());
-        let png = Frame::new(8, 8, vec![7; 192]).unwrap().to_png().unwrap();
+        let frame = Frame::new(8, 8, vec![7; 192]).unwrap();
+        let png = frame.to_png().unwrap();
         assert!(Frame::decode(&png[..png.len() / 2]).is_err());
+        assert!(Frame::decode_within(&png, 8).is_ok() && Frame::decode_within(&png, 7).is_err());
+    }
+
+    #[test]
+    fn half_a_photo_is_no_photo() {
+        let folder = tempfile::tempdir().unwrap();
+        let rgb = (0..64 * 64 * 3).map(|i| (i * i % 251) as u8).collect();
+        let jpeg = Frame::new(64, 64, rgb).unwrap().to_jpeg().unwrap();
+        let path = folder.path().join("a.jpg");
+        // Cameras put more behind the end, and previews with ends of their own before the picture.
+        let preview = [b"\xff\xe1\x00\x08", &jpeg[..2], b"\xff\xd9\x01\x02"].concat();
+        let with_preview = [&jpeg[..2], &preview, &jpeg[2..]].concat();
+        for whole in [&jpeg, &[&jpeg, &b"more"[..]].concat(), &with_preview] {
+            std::fs::write(&path, whole).unwrap();
+            Frame::open(&path).unwrap();
+        }
+        for whole in [&jpeg, &with_preview] {
+            for cut in [whole.len() / 2, whole.len() - 2] {
+                std::fs::write(&path, &whole[..cut]).unwrap();
+                let message = Frame::open(&path).unwrap_err().to_string();
+                assert!(message.contains("a.jpg"), "{message}");
+            }
+        }
     }
 }

@@ -76,10 +76,15 @@ pub fn open<T: serde::de::DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<
     if computed[..] != *sum {
         return Err(FramedError::Sum);
     }
-    match postcard::take_from_bytes(payload) {
+    from_postcard(payload).map_err(FramedError::Content)
+}
+
+/// One value and nothing behind it; the error says what is wrong.
+pub fn from_postcard<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
-        Ok(_) => Err(FramedError::Content("there is more than one value".into())),
-        Err(error) => Err(FramedError::Content(error.to_string())),
+        Ok(_) => Err("there is more in it than there should be".into()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

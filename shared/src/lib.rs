@@ -9,6 +9,7 @@ pub mod frame;
 pub mod framed;
 pub mod head;
 pub mod package;
+pub mod photos;
 pub mod preprocess;
 pub mod sample;
 pub mod verdict;

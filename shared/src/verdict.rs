@@ -45,6 +45,8 @@ impl Verdict {
 pub enum ClassNameError {
     #[error("a class has no name; give each class a name")]
     Empty,
+    #[error("the class name {0:?} begins or ends with a space; take it away")]
+    Space(String),
     #[error("the class name {0:?} is too long; {MAX_NAME} bytes are the most")]
     TooLong(String),
     #[error("the class name {0:?} has a control character or a path separator; use plain words")]
@@ -66,6 +68,9 @@ pub fn check_classes(classes: &[String]) -> Result<(), ClassNameError> {
     for name in classes {
         if name.trim().is_empty() {
             return Err(ClassNameError::Empty);
+        }
+        if name.trim() != name {
+            return Err(ClassNameError::Space(name.clone()));
         }
         if name.len() > MAX_NAME {
             return Err(ClassNameError::TooLong(name.clone()));
@@ -99,6 +104,10 @@ mod tests {
         assert_eq!(check(&[" "]), Err(ClassNameError::Empty));
         assert_eq!(check(&["unknown"]), Err(ClassNameError::Unknown));
         assert_eq!(check(&["a", "a"]), Err(ClassNameError::Twice("a".into())));
+        assert_eq!(
+            check(&["unknown "]),
+            Err(ClassNameError::Space("unknown ".into()))
+        );
         assert!(check(&["a/b"]).is_err() && check(&["..", "b"]).is_err());
         assert!(check(&["a\nb"]).is_err() && check(&[&"x".repeat(65)]).is_err());
     }

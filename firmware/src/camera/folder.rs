@@ -6,17 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lastlayer_shared::{
-    file,
-    frame::{Frame, is_photo},
-};
+use lastlayer_shared::{frame::Frame, photos};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{CameraError, Capture, FrameSource};
-
-/// Folders within folders are searched this deep, so that links in a circle end.
-const DEPTH: usize = 16;
 
 /// At full shake: the share of each side that may be cut off, brightness up or down, and noise, the
 /// last two in steps of 255.
@@ -62,8 +56,10 @@ impl FolderCamera {
     /// Shows the photos of this folder of `root` from its first one on.
     pub fn show(&mut self, folder: &Path) -> Result<(), CameraError> {
         let path = self.root.join(folder);
-        let mut photos = Vec::new();
-        find(&path, DEPTH, &mut photos)?;
+        let photos = photos::find(&path).map_err(|source| CameraError::Folder {
+            folder: path.clone(),
+            source,
+        })?;
         if photos.is_empty() {
             return Err(CameraError::NoPhotos(path));
         }
@@ -101,27 +97,6 @@ impl FrameSource for FolderCamera {
     fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
-}
-
-/// In order of names, folders searched as they come.
-fn find(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), CameraError> {
-    let paths = file::list(folder).map_err(|source| CameraError::Folder {
-        folder: folder.into(),
-        source,
-    })?;
-    for path in paths {
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_dir() {
-            if !hidden && depth > 0 {
-                find(&path, depth - 1, photos)?;
-            }
-        } else if is_photo(&path) {
-            photos.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Another crop, another brightness, and noise.

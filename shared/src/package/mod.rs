@@ -22,7 +22,10 @@ mod self_test;
 mod tests;
 mod write;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -99,11 +102,20 @@ pub enum PackageError {
     Classes(#[from] ClassNameError),
     #[error("the package cannot be written: {0}")]
     Write(String),
+    #[error("{path}: {error}")]
+    At {
+        path: PathBuf,
+        error: Box<PackageError>,
+    },
 }
 
 impl Package {
+    /// Reads and checks a package; what is wrong with its content is said with its path.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
-        Self::from_bytes(&file::read(path, MAX_SIZE)?)
+        Self::from_bytes(&file::read(path, MAX_SIZE)?).map_err(|error| PackageError::At {
+            path: path.into(),
+            error: Box::new(error),
+        })
     }
 
     /// Writes the file whole or not at all.
@@ -142,7 +154,8 @@ fn damaged(entry: &str, reason: impl ToString) -> PackageError {
 
 /// A crop in the form that self-tests keep.
 fn decode_crop(entry: &str, bytes: &[u8], size: u32) -> Result<Frame, PackageError> {
-    let crop = Frame::decode(bytes).map_err(|error| damaged(entry, error))?;
+    // A small file can be a huge picture; it is not decoded before its size is known.
+    let crop = Frame::decode_within(bytes, size).map_err(|error| damaged(entry, error))?;
     if crop.width() != size || crop.height() != size {
         return Err(damaged(entry, "it is not of the network's input size"));
     }

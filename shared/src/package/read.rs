@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
-use crate::verdict::check_classes;
+use crate::{framed, verdict::check_classes};
 
 /// More entries than any package has.
 const MAX_ENTRIES: usize = 64;
@@ -129,6 +129,12 @@ fn manifest(entries: &mut Entries) -> Result<Manifest, PackageError> {
     if any.format > u64::from(FORMAT) {
         return Err(PackageError::Newer { found: any.format });
     }
+    if any.format != u64::from(FORMAT) {
+        return Err(damaged(
+            MANIFEST,
+            format!("there is no format {}", any.format),
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| damaged(MANIFEST, error))
 }
 
@@ -179,9 +185,5 @@ fn self_test(entries: &mut Entries, size: u32) -> Result<Vec<SelfTest>, PackageE
 }
 
 fn compact<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -> Result<T, PackageError> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok(_) => Err(damaged(entry, "there is more in it than there should be")),
-        Err(error) => Err(damaged(entry, error)),
-    }
+    framed::from_postcard(bytes).map_err(|reason| damaged(entry, reason))
 }
