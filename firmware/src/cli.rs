@@ -2,7 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+use clap::{
+    CommandFactory, Parser, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 
 use crate::{camera::CameraAddress, log::LogFormat};
 
@@ -26,7 +30,7 @@ pub struct Options {
     #[arg(long)]
     pub package: PathBuf,
     /// /dev/videoN, or folder:DIR for a folder of photos
-    #[arg(long)]
+    #[arg(long, value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from))]
     pub camera: CameraAddress,
     /// Where taught samples and the head are kept; without it they are gone at the end
     #[arg(long)]
@@ -42,7 +46,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
     /// Frames a second that a folder camera gives
-    #[arg(long, default_value_t = 10.0, value_parser = frame_rate)]
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub fps: f64,
     /// How much a folder camera shakes, 0 (not at all) to 1
     #[arg(long, default_value_t = 0.0, value_parser = share)]
@@ -57,7 +61,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub burst: u32,
     /// Seconds after which a burst ends even if it is not full
-    #[arg(long, default_value_t = 2.0, value_parser = frame_rate)]
+    #[arg(long, default_value_t = 2.0, value_parser = positive)]
     pub burst_seconds: f64,
 }
 
@@ -87,7 +91,8 @@ impl Options {
     }
 }
 
-fn frame_rate(text: &str) -> Result<f64, String> {
+/// Frames a second or seconds.
+fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.01..=1000.0).contains(&value) => Ok(value),
         _ => Err("give a number from 0.01 to 1000".into()),

@@ -7,7 +7,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -43,6 +43,7 @@ pub trait Feed {
 pub struct LiveFeed {
     start: Instant,
     latest: Arc<Latest>,
+    capturing: JoinHandle<()>,
     edges: Receiver<Edge>,
 }
 
@@ -77,7 +78,7 @@ impl LiveFeed {
         let start = Instant::now();
         let latest = Arc::new(Latest::default());
         let shared = latest.clone();
-        thread::Builder::new()
+        let capturing = thread::Builder::new()
             .name("camera".into())
             .spawn(move || capture_all(camera, pace, &shared))?;
         let (sender, edges) = channel();
@@ -89,6 +90,7 @@ impl LiveFeed {
         Ok(Self {
             start,
             latest,
+            capturing,
             edges,
         })
     }
@@ -111,7 +113,8 @@ fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest:
             return;
         }
         if let Some(pace) = pace {
-            due += pace;
+            // What was missed, in a suspend for instance, is not caught up with.
+            due = (due + pace).max(Instant::now());
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
     }
@@ -136,7 +139,12 @@ impl Feed for LiveFeed {
             .changed
             .wait_timeout_while(slot, POLL * 4, |slot| slot.capture.is_none())
             .unwrap_or_else(PoisonError::into_inner);
+        // Asked before the slot is emptied: a thread that ended has left its last word there.
+        let ended = self.capturing.is_finished();
         let capture = slot.capture.take().transpose()?;
+        if ended && capture.is_none() {
+            return Err(CameraError::Ended);
+        }
         let warnings = std::mem::take(&mut slot.warnings);
         drop(slot);
         Ok(Some(Moment {

@@ -16,7 +16,11 @@ mod stop;
 pub mod trainer;
 pub mod watch;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{Write, stderr},
+    process::ExitCode,
+};
 
 pub use cli::Options;
 use lastlayer_shared::error::one_line;
@@ -31,6 +35,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if error.downcast_ref().is_some_and(LogError::nobody_reads) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", one_line(error.as_ref()));
+    // Nothing can be done about an error that nobody can be told of.
+    let _ = writeln!(stderr(), "error: {}", one_line(error.as_ref()));
     ExitCode::FAILURE
 }

@@ -8,8 +8,8 @@
 //!    +------- refusing <-----+-------------------------------+
 //! ```
 //!
-//! It takes edges of buttons, frames, and results of training, and gives actions; it does no work
-//! itself and knows no clock: every call says what time it is.
+//! It takes edges of buttons, crops of frames, and results of training, and gives actions; it does
+//! no work itself and knows no clock: every call says what time it is.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ impl State {
 /// What the session wants done.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Learn these frames as this class (index into the class list).
-    Learn { class: usize, frames: Vec<Frame> },
+    /// Learn these crops as this class (index into the class list).
+    Learn { class: usize, crops: Vec<Frame> },
     /// Forget the burst that was learned last.
     Undo,
     /// Add a class to the list; it becomes the selected one.
@@ -89,6 +89,7 @@ pub struct Session {
     teach_down: Option<Duration>,
     next_down: Option<Duration>,
     burst_start: Duration,
+    /// Crops, not frames: a burst of a large camera's frames would not fit a small board.
     burst: Vec<Frame>,
     /// While `Refusing`.
     refused_at: Duration,
@@ -165,10 +166,10 @@ impl Session {
         }
     }
 
-    /// A frame came; kept while a burst is collected.
-    pub fn frame(&mut self, frame: &Frame) {
+    /// A frame came, and this is its crop; kept while a burst is collected.
+    pub fn frame(&mut self, crop: &Frame) {
         if self.state == State::Collecting && self.burst.len() < self.rules.full {
-            self.burst.push(frame.clone());
+            self.burst.push(crop.clone());
         }
     }
 
@@ -205,16 +206,16 @@ impl Session {
     }
 
     fn end_burst(&mut self, now: Duration) -> Action {
-        let frames = std::mem::take(&mut self.burst);
+        let crops = std::mem::take(&mut self.burst);
         let reason = match self.selected() {
             None => Refusal::NoClass,
-            Some(_) if frames.len() < self.rules.fewest => Refusal::TooFewFrames {
-                frames: frames.len(),
+            Some(_) if crops.len() < self.rules.fewest => Refusal::TooFewFrames {
+                frames: crops.len(),
                 fewest: self.rules.fewest,
             },
             Some(class) => {
                 self.state = State::Training;
-                return Action::Learn { class, frames };
+                return Action::Learn { class, crops };
             }
         };
         self.refuse(now);

@@ -1,5 +1,5 @@
 //! Ctrl-C and `systemctl stop` (SIGINT, SIGTERM) end watching in order: what is being learned is
-//! still learned, and the terminal is put back. A second one ends the program at once.
+//! still learned, and the terminal is put back.
 
 use std::{
     io,
@@ -22,8 +22,6 @@ impl Stop {
     pub fn on_signals() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // They run in this order: only the second signal finds that it has been asked already.
-            flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())?;
             flag::register(signal, asked.clone())?;
         }
         Ok(Self { asked })

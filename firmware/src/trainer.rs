@@ -38,7 +38,7 @@ pub enum Job {
     /// `class` indexes the class list of the last `Knowledge`.
     Learn {
         class: usize,
-        frames: Vec<Frame>,
+        crops: Vec<Frame>,
     },
     Undo,
     AddClass,
@@ -191,12 +191,12 @@ impl Trainer {
     fn work(&mut self, job: Job) -> Result<(Outcome, Knowledge), TrainError> {
         let classes = self.classes();
         match job {
-            Job::Learn { class, frames } => {
+            Job::Learn { class, crops } => {
                 let class = classes.get(class).cloned().unwrap_or_default();
                 let start = Instant::now();
-                let burst = frames
+                let burst = crops
                     .iter()
-                    .map(|frame| self.embed(frame))
+                    .map(|crop| self.embed(crop))
                     .collect::<Result<Vec<_>, _>>()?;
                 let samples = burst.len();
                 self.memory.add_burst(&class, burst)?;
@@ -232,14 +232,9 @@ impl Trainer {
         std::mem::take(&mut self.warnings)
     }
 
-    fn embed(&mut self, frame: &Frame) -> Result<NewSample, TrainError> {
-        let crop = self
-            .package
-            .preprocess
-            .crop(frame)
-            .map_err(BackboneError::from)?;
+    fn embed(&mut self, crop: &Frame) -> Result<NewSample, TrainError> {
         Ok(NewSample {
-            embedding: self.embedder.embed_crop(&crop)?,
+            embedding: self.embedder.embed_crop(crop)?,
             crop: crop.to_jpeg()?,
         })
     }

@@ -11,7 +11,9 @@ use anyhow::Context;
 use lastlayer_shared::{
     backbone::{Backbone, Embedder},
     file,
+    frame::Frame,
     package::{MAX_SIZE, Package},
+    preprocess::Preprocess,
     verdict::Verdict,
 };
 
@@ -35,7 +37,6 @@ const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd aga
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
-    let stop = Stop::on_signals().context("signals cannot be waited for")?;
     let bytes = file::read(&options.package, MAX_SIZE)?;
     let package =
         Package::from_bytes(&bytes).with_context(|| format!("{}", options.package.display()))?;
@@ -46,6 +47,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let version = package.version;
     let mut trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
     let knowledge = trainer.start()?;
+    // From here on there is something to lose.
+    let stop = Stop::on_signals().context("signals cannot be waited for")?;
     // Whatever is wrong with the camera or the scene is said before watching starts.
     let (mut feed, _keyboard) = feed(options)?;
     let mut log = Log::new(BufWriter::new(stdout()), options.log);
@@ -67,10 +70,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let mut watch = Watch {
         session: Session::new(rules, knowledge.classes.len()),
+        preprocess: backbone.preprocess().clone(),
         embedder,
         knowledge,
         jobs,
         reports,
+        outstanding: false,
         log,
         frames: 0,
     };
@@ -82,6 +87,8 @@ fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> 
     if let (Some(path), CameraAddress::Folder(folder)) = (&options.scene, &options.camera) {
         let place = || format!("{}", path.display());
         let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
+        // Some editors write a byte order mark.
+        let text = text.trim_start_matches('\u{feff}');
         let scene: Scene = text.parse().with_context(place)?;
         let camera = FolderCamera::empty(folder, options.shake, options.seed);
         let feed = SceneFeed::new(camera, scene, options.fps);
@@ -106,10 +113,13 @@ fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> 
 
 struct Watch<W: Write> {
     session: Session,
+    preprocess: Preprocess,
     embedder: Embedder,
     knowledge: Knowledge,
     jobs: Sender<Job>,
     reports: Receiver<Report>,
+    /// A job was sent, and its report has not come yet.
+    outstanding: bool,
     log: Log<W>,
     frames: u64,
 }
@@ -119,9 +129,7 @@ impl<W: Write> Watch<W> {
     fn run(&mut self, feed: &mut dyn Feed, most: Option<u64>, stop: &Stop) -> anyhow::Result<()> {
         let mut now = Duration::ZERO;
         let ended = self.follow(feed, most, stop, &mut now);
-        // What was shown for teaching is still learned, however watching ended.
-        let learned = self.finish(now);
-        ended.and(learned)?;
+        ended.and(self.finish(now))?;
         self.log.write(&Event::Stopped {
             frames: self.frames,
             dropped: feed.dropped(),
@@ -129,16 +137,17 @@ impl<W: Write> Watch<W> {
         Ok(())
     }
 
+    /// What was shown for teaching is still learned, however watching ended, and also where the log
+    /// can no longer be written.
     fn finish(&mut self, now: Duration) -> anyhow::Result<()> {
         let before = self.session.state();
-        for action in self.session.stop(now) {
-            self.act(action, now)?;
+        let actions = self.session.stop(now);
+        let mut result = self.act_all(actions, now);
+        result = result.and(self.log_state(before, now));
+        while self.outstanding {
+            result = result.and(self.collect_reports(true, now));
         }
-        self.log_state(before, now)?;
-        while self.session.state() == State::Training {
-            self.collect_reports(true, now)?;
-        }
-        Ok(())
+        result
     }
 
     fn follow(
@@ -154,31 +163,39 @@ impl<W: Write> Watch<W> {
             };
             *now = moment.now;
             self.log.warn(moment.now, moment.warnings)?;
+            let start = Instant::now();
+            let capture = moment.capture.as_ref();
+            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame));
+            let crop = crop.transpose()?;
             let before = self.session.state();
             let mut actions = Vec::new();
             for edge in moment.edges {
                 actions.extend(self.session.edge(edge));
                 actions.extend(self.session.tick(edge.at));
             }
-            if let Some(capture) = &moment.capture {
-                self.session.frame(&capture.frame);
+            if let Some(crop) = &crop {
+                self.session.frame(crop);
             }
             actions.extend(self.session.tick(moment.now));
-            for action in actions {
-                self.act(action, moment.now)?;
-            }
+            self.act_all(actions, moment.now)?;
             self.log_state(before, moment.now)?;
-            if let Some(capture) = &moment.capture {
-                self.look(capture, moment.now)?;
+            if let (Some(capture), Some(crop)) = (capture, &crop) {
+                self.look(capture, crop, start, moment.now)?;
             }
             self.collect_reports(feed.lockstep(), moment.now)?;
         }
         Ok(())
     }
 
-    fn look(&mut self, capture: &Capture, now: Duration) -> anyhow::Result<()> {
-        let start = Instant::now();
-        let embedding = self.embedder.embed(&capture.frame)?;
+    /// `start` is when the frame came.
+    fn look(
+        &mut self,
+        capture: &Capture,
+        crop: &Frame,
+        start: Instant,
+        now: Duration,
+    ) -> anyhow::Result<()> {
+        let embedding = self.embedder.embed_crop(crop)?;
         let verdict = Verdict::of(
             self.knowledge.head.as_deref(),
             &embedding,
@@ -196,10 +213,19 @@ impl<W: Write> Watch<W> {
         Ok(self.log.write(&event)?)
     }
 
+    /// Every one of them, also where the log of an earlier one could not be written.
+    fn act_all(&mut self, actions: Vec<Action>, now: Duration) -> anyhow::Result<()> {
+        let mut result = Ok(());
+        for action in actions {
+            result = result.and(self.act(action, now));
+        }
+        result
+    }
+
     fn act(&mut self, action: Action, now: Duration) -> anyhow::Result<()> {
         let time = now.as_secs_f64();
         let job = match action {
-            Action::Learn { class, frames } => Job::Learn { class, frames },
+            Action::Learn { class, crops } => Job::Learn { class, crops },
             Action::Undo => Job::Undo,
             Action::AddClass => Job::AddClass,
             Action::Selected { class } => {
@@ -211,20 +237,22 @@ impl<W: Write> Watch<W> {
                 return Ok(self.log.write(&Event::Refused { time, reason })?);
             }
         };
-        self.jobs.send(job).ok().context(TRAINER_ENDED)
+        self.jobs.send(job).ok().context(TRAINER_ENDED)?;
+        self.outstanding = true;
+        Ok(())
     }
 
     /// Takes what the trainer has done; waits for it where time stands still meanwhile.
     fn collect_reports(&mut self, wait: bool, now: Duration) -> anyhow::Result<()> {
-        let report = if wait && self.session.state() == State::Training {
-            self.reports.recv().ok().context(TRAINER_ENDED)?
-        } else {
-            match self.reports.try_recv() {
-                Ok(report) => report,
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => anyhow::bail!(TRAINER_ENDED),
-            }
+        let report = match wait && self.outstanding {
+            true => self.reports.recv().map_err(|_| TryRecvError::Disconnected),
+            false => self.reports.try_recv(),
         };
+        if let Err(TryRecvError::Empty) = report {
+            return Ok(());
+        }
+        self.outstanding = false;
+        let report = report.ok().context(TRAINER_ENDED)?;
         let Report {
             result,
             knowledge,

@@ -206,6 +206,42 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_picture_becomes_rgb() {
+        let png = |picture: DynamicImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            picture
+                .write_to(&mut bytes, image::ImageFormat::Png)
+                .unwrap();
+            Frame::decode(bytes.get_ref()).unwrap()
+        };
+        let grey = image::GrayImage::from_pixel(2, 1, image::Luma([90]));
+        assert_eq!(png(grey.into()).rgb(), [90; 6]);
+        let deep = image::ImageBuffer::from_pixel(2, 1, image::Rgb([0xffffu16, 0x8080, 0]));
+        assert_eq!(png(deep.into()).rgb(), [255, 128, 0, 255, 128, 0]);
+        let clear = image::RgbaImage::from_pixel(1, 1, image::Rgba([9, 8, 7, 0]));
+        assert_eq!(png(clear.into()).rgb(), [9, 8, 7]);
+    }
+
+    #[test]
+    fn a_photo_is_turned_upright_as_it_says() {
+        // White on the left, black on the right; the camera was held turned to the right.
+        let row: Vec<u8> = (0..32)
+            .flat_map(|x| [if x < 16 { 255 } else { 0 }; 3])
+            .collect();
+        let jpeg = Frame::new(32, 16, row.repeat(16))
+            .unwrap()
+            .to_jpeg()
+            .unwrap();
+        // EXIF: big-endian, one entry, orientation (0x0112), one short, the value 6.
+        let exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        let turned = [&jpeg[..2], b"\xff\xe1", &length, exif, &jpeg[2..]].concat();
+        let frame = Frame::decode(&turned).unwrap();
+        assert_eq!((frame.width(), frame.height()), (16, 32));
+        assert!(frame.rgb()[0] > 200 && frame.rgb()[frame.rgb().len() - 1] < 50);
+    }
+
+    #[test]
     fn half_a_photo_is_no_photo() {
         let folder = tempfile::tempdir().unwrap();
         let rgb = (0..64 * 64 * 3).map(|i| (i * i % 251) as u8).collect();

@@ -19,6 +19,56 @@ fn keys_teach_while_a_live_camera_is_watched() {
 }
 
 #[test]
+fn keys_for_long_presses_add_a_class_and_undo() {
+    let site = Site::new();
+    let mut board = site.live(&["--fps", "50"]);
+    board.wait_for("verdict");
+    board.press(b"a");
+    assert_eq!(board.wait_for("class-added")["class"], "class-1");
+    board.press(b"t");
+    assert_eq!(board.wait_for("learned")["class"], "class-1");
+    board.press(b"u");
+    let undone = board.wait_for("undone");
+    assert_eq!(
+        (&undone["class"], &undone["samples"]),
+        (&"class-1".into(), &10.into())
+    );
+}
+
+#[test]
+fn a_burst_is_learned_though_nobody_reads_the_log_any_more() {
+    let site = Site::new();
+    let state = site.path("state").display().to_string();
+    let mut board = site.live(&["--fps", "5", "--state", &state]);
+    board.wait_for("verdict");
+    board.press(b"t");
+    while board.wait_for("state")["state"] != "collecting" {}
+    // The key is released after 0.15 s, the burst over after 2 s.
+    (0..4).for_each(|_| drop(board.wait_for("verdict")));
+    assert_eq!(board.stop_reading(), Some(0));
+    let again = site.tell(
+        &site.path("site.llp"),
+        "0 show car\n0 end",
+        &["--state", &state],
+    );
+    let cars = again[0]["samples"][0].as_u64().unwrap();
+    assert!((24..30).contains(&cars), "{cars}");
+}
+
+#[test]
+fn a_folder_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::new();
+    let odd = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    std::fs::rename(site.path("camera"), site.path("").join(odd)).unwrap();
+    let mut camera = std::ffi::OsString::from("folder:");
+    camera.push(site.path("").join(odd));
+    let mut board = lastlayerd();
+    board.arg("--package").arg(site.path("site.llp"));
+    succeed(board.arg("--camera").arg(camera).args(["--frames", "2"]));
+}
+
+#[test]
 fn ctrl_c_ends_watching_in_order() {
     let site = Site::new();
     let state = site.path("state").display().to_string();

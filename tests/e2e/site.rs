@@ -73,7 +73,7 @@ impl Site {
             .unwrap();
         Live {
             keys: child.stdin.take().unwrap(),
-            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            lines: child.stdout.take().map(|out| BufReader::new(out).lines()),
             child,
         }
     }
@@ -83,7 +83,7 @@ impl Site {
 pub struct Live {
     child: Child,
     keys: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Live {
@@ -93,8 +93,8 @@ impl Live {
 
     /// The next event of this name.
     pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
-        self.lines
-            .by_ref()
+        let lines = self.lines.as_mut().unwrap();
+        lines
             .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
             .find(|found| found["event"] == event)
             .unwrap()
@@ -104,6 +104,12 @@ impl Live {
     pub fn interrupt(&self) {
         let id = self.child.id().to_string();
         succeed(Command::new("kill").args(["-INT", &id]));
+    }
+
+    /// Closes the log, waits for the end, and gives its exit code.
+    pub fn stop_reading(&mut self) -> Option<i32> {
+        self.lines = None;
+        self.exit_code()
     }
 
     pub fn exit_code(&mut self) -> Option<i32> {

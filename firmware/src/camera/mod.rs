@@ -4,7 +4,12 @@ mod convert;
 mod folder;
 mod v4l2;
 
-use std::{io, path::PathBuf, str::FromStr};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use lastlayer_shared::frame::Frame;
 
@@ -18,8 +23,9 @@ pub struct Capture {
     pub photo: Option<String>,
 }
 
-/// A camera. Waits for its next frame, for a bounded time.
+/// A camera.
 pub trait FrameSource: Send {
+    /// Its next frame. Waits for a bounded time; every error ends the camera.
     fn next(&mut self) -> Result<Capture, CameraError>;
 
     /// What went wrong without an end to it since the last call, each once.
@@ -46,6 +52,8 @@ pub enum CameraError {
     Device { device: PathBuf, source: io::Error },
     #[error("the camera {0} gave no frame for {1} seconds; is it connected well?")]
     Timeout(PathBuf, u64),
+    #[error("the camera's thread has ended; start lastlayerd again")]
+    Ended,
     #[error("the folder {folder} cannot be read: {source}")]
     Folder { folder: PathBuf, source: io::Error },
     #[error("the folder {0} has no photo that can be read (.jpg, .jpeg, .png)")]
@@ -59,22 +67,30 @@ pub enum CameraAddress {
     V4l2(PathBuf),
 }
 
-impl FromStr for CameraAddress {
-    type Err = String;
+impl CameraAddress {
+    /// `folder:DIR`, `v4l2:DEVICE` or `DEVICE`, which begins with `/`. Paths need not be UTF-8.
+    pub fn parse(text: &OsStr) -> Result<Self, &'static str> {
+        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        let text = text.as_bytes();
+        match text.strip_prefix(b"folder:") {
+            Some(b"") => return Err("name the folder: folder:DIR"),
+            Some(folder) => return Ok(Self::Folder(path(folder))),
+            None => {}
+        }
+        let device = text.strip_prefix(b"v4l2:").unwrap_or(text);
+        match device.starts_with(b"/") {
+            true => Ok(Self::V4l2(path(device))),
+            false => Err("give a device such as /dev/video0, or folder:DIR"),
+        }
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(folder) = text.strip_prefix("folder:") {
-            return match folder {
-                "" => Err("name the folder: folder:DIR".into()),
-                folder => Ok(Self::Folder(folder.into())),
-            };
-        }
-        let device = text.strip_prefix("v4l2:").unwrap_or(text);
-        if device.starts_with('/') {
-            Ok(Self::V4l2(device.into()))
-        } else {
-            Err("give a device such as /dev/video0, or folder:DIR".into())
-        }
+/// For clap, which hands over text in the system's own form.
+impl TryFrom<OsString> for CameraAddress {
+    type Error = &'static str;
+
+    fn try_from(text: OsString) -> Result<Self, Self::Error> {
+        Self::parse(&text)
     }
 }
 
@@ -84,7 +100,7 @@ mod tests {
 
     #[test]
     fn addresses_name_folders_and_devices() {
-        let address = |text: &str| text.parse::<CameraAddress>();
+        let address = |text: &str| CameraAddress::parse(OsStr::new(text));
         assert_eq!(
             address("folder:a b"),
             Ok(CameraAddress::Folder("a b".into()))
@@ -98,5 +114,10 @@ mod tests {
             Ok(CameraAddress::V4l2("/dev/cam".into()))
         );
         assert!(address("folder:").is_err() && address("webcam").is_err());
+        let odd = CameraAddress::parse(OsStr::from_bytes(b"folder:\xff"));
+        assert_eq!(
+            odd,
+            Ok(CameraAddress::Folder(OsStr::from_bytes(b"\xff").into()))
+        );
     }
 }

@@ -27,6 +27,7 @@ const ENODEV: i32 = 19;
 const EBUSY: i32 = 16;
 const ENOTTY: i32 = 25;
 const EINVAL: i32 = 22;
+const EISDIR: i32 = 21;
 
 pub struct V4l2Camera {
     device: PathBuf,
@@ -114,7 +115,7 @@ fn explain(device: &Path, error: io::Error) -> CameraError {
         (io::ErrorKind::PermissionDenied, _) => CameraError::Forbidden(device.into()),
         (io::ErrorKind::TimedOut, _) => CameraError::Timeout(device.into(), TIMEOUT.as_secs()),
         (_, Some(EBUSY)) => CameraError::Busy(device.into()),
-        (_, Some(ENOTTY | EINVAL)) => CameraError::NotACamera(device.into()),
+        (_, Some(ENOTTY | EINVAL | EISDIR)) => CameraError::NotACamera(device.into()),
         _ => CameraError::Device {
             device: device.into(),
             source: error,
@@ -130,7 +131,9 @@ mod tests {
     fn what_is_not_there_and_what_is_no_camera_say_so() {
         let open = |path: &str| V4l2Camera::open(Path::new(path)).err().unwrap();
         assert!(matches!(open("/dev/video250"), CameraError::NotThere(_)));
-        assert!(matches!(open("/dev/null"), CameraError::NotACamera(_)));
+        for other in ["/dev/null", "/dev"] {
+            assert!(matches!(open(other), CameraError::NotACamera(_)), "{other}");
+        }
     }
 
     #[test]

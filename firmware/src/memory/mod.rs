@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -52,6 +52,8 @@ pub enum MemoryError {
          package; give another folder with --state, or the package it was taught with"
     )]
     OtherBackbone { folder: PathBuf },
+    #[error("no more samples fit; undo some, or start anew with another --state")]
+    Full,
     #[error("there are {0} classes already, and no more fit")]
     TooManyClasses(usize),
 }
@@ -114,6 +116,10 @@ impl Memory {
             });
         };
         let lock = lock(folder)?;
+        file::remove_leftovers(folder).map_err(|source| MemoryError::Folder {
+            folder: folder.into(),
+            source,
+        })?;
         let taught = read(&folder.join(SAMPLES), SAMPLES_KIND)?.unwrap_or(empty);
         if taught.backbone != backbone {
             return Err(MemoryError::OtherBackbone {
@@ -270,10 +276,14 @@ fn read<T: serde::de::DeserializeOwned>(
     path: &Path,
     kind: framed::Kind,
 ) -> Result<Option<T>, MemoryError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = file::read(path, MAX_SIZE)?;
+    let bytes = match file::read(path, MAX_SIZE) {
+        Ok(bytes) => bytes,
+        // Any other failure may pass: what is there must not be taken for gone and replaced.
+        Err(FileError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
     framed::open(kind, &bytes)
         .map(Some)
         .map_err(|reason| MemoryError::Damaged {
@@ -287,104 +297,11 @@ fn write<T: Serialize>(path: &Path, kind: framed::Kind, value: &T) -> Result<(),
         path: path.into(),
         reason,
     })?;
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(MemoryError::Full);
+    }
     Ok(file::write(path, &bytes)?)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lastlayer_shared::head::{Example, Kind};
-
-    fn burst(count: usize) -> Vec<NewSample> {
-        (0..count)
-            .map(|i| NewSample {
-                embedding: vec![i as f32, 1.0],
-                crop: vec![i as u8],
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_restart_knows_what_was_taught_and_undo_takes_the_last_burst() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("state");
-        {
-            let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
-            memory.add_burst("car", burst(3)).unwrap();
-            memory.add_burst("truck", burst(2)).unwrap();
-        }
-        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
-        assert_eq!(memory.classes(), ["car", "truck"]);
-        let sequence: Vec<u64> = memory.samples().iter().map(|s| s.sequence).collect();
-        assert_eq!(sequence, [0, 1, 2, 3, 4]);
-        assert_eq!(memory.undo().unwrap(), Some(("truck".into(), 2)));
-        assert_eq!(memory.add_burst("car", burst(1)).unwrap(), 2);
-        assert_eq!(memory.samples().last().unwrap().sequence, 5);
-        drop(memory);
-        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
-        assert_eq!(memory.samples().len(), 4);
-        memory.undo().unwrap();
-        memory.undo().unwrap();
-        assert_eq!(memory.undo().unwrap(), None);
-    }
-
-    #[test]
-    fn one_program_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Memory::open(Some(folder.path()), "net", 2).unwrap();
-        let second = Memory::open(Some(folder.path()), "net", 2).err().unwrap();
-        assert!(matches!(second, MemoryError::InUse(_)));
-        drop(first);
-        Memory::open(Some(folder.path()), "net", 2).unwrap();
-    }
-
-    #[test]
-    fn another_network_and_damage_are_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(SAMPLES);
-        Memory::open(Some(folder.path()), "net", 2)
-            .unwrap()
-            .add_burst("car", burst(3))
-            .unwrap();
-        let other = Memory::open(Some(folder.path()), "other", 2).err().unwrap();
-        assert!(matches!(other, MemoryError::OtherBackbone { .. }));
-        let good = std::fs::read(&path).unwrap();
-        for cut in [0, 10, good.len() - 1] {
-            std::fs::write(&path, &good[..cut]).unwrap();
-            let error = Memory::open(Some(folder.path()), "net", 2).err().unwrap();
-            assert!(matches!(error, MemoryError::Damaged { .. }), "{error}");
-            assert_eq!(std::fs::read(&path).unwrap(), good[..cut]);
-        }
-    }
-
-    #[test]
-    fn a_failed_write_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("state");
-        let mut memory = Memory::open(Some(&state), "net", 2).unwrap();
-        memory.add_burst("car", burst(1)).unwrap();
-        std::fs::remove_dir_all(&state).unwrap();
-        assert!(memory.add_burst("car", burst(1)).is_err());
-        assert_eq!(memory.samples().len(), 1);
-    }
-
-    #[test]
-    fn a_head_is_used_only_with_what_it_was_fitted_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
-        memory.add_burst("car", burst(2)).unwrap();
-        let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
-        let example = |embedding, class| Example {
-            embedding,
-            class,
-            burst: 0,
-        };
-        let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
-        let on = memory.fitted_on("package");
-        memory.keep_head(&head, on.clone()).unwrap();
-        assert_eq!(memory.head(&on), Some(head));
-        assert_eq!(memory.head(&memory.fitted_on("other package")), None);
-        memory.add_burst("car", burst(1)).unwrap();
-        assert_eq!(memory.head(&memory.fitted_on("package")), None);
-    }
-}
+mod tests;

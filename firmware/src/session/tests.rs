@@ -40,10 +40,10 @@ fn a_short_press_learns_a_full_burst() {
     assert_eq!(session.state(), State::Collecting);
     session.edge(edge(ButtonName::Teach, false, 100));
     let actions = run(&mut session, 100, 2000);
-    let [(400, Action::Learn { class: 0, frames })] = actions.as_slice() else {
+    let [(400, Action::Learn { class: 0, crops })] = actions.as_slice() else {
         panic!("{actions:?}");
     };
-    assert_eq!(frames.len(), 4);
+    assert_eq!(crops.len(), 4);
     assert_eq!(session.state(), State::Training);
     session.finished(2, false);
     assert_eq!(session.state(), State::Watching);
@@ -113,7 +113,7 @@ fn the_end_finishes_a_released_burst_and_drops_a_held_one() {
     (0..3).for_each(|_| session.frame(&frame()));
     let actions = session.stop(ms(1150));
     assert!(
-        matches!(actions.as_slice(), [Action::Learn { class: 0, frames }] if frames.len() == 3),
+        matches!(actions.as_slice(), [Action::Learn { class: 0, crops }] if crops.len() == 3),
         "{actions:?}"
     );
     session.finished(2, false);
@@ -214,9 +214,9 @@ proptest! {
             actions.extend(session.tick(ms(now)));
             for action in actions {
                 match action {
-                    Action::Learn { class, frames } => {
+                    Action::Learn { class, crops } => {
                         prop_assert!(class < classes);
-                        prop_assert!((RULES.fewest..=RULES.full).contains(&frames.len()));
+                        prop_assert!((RULES.fewest..=RULES.full).contains(&crops.len()));
                         prop_assert!(!std::mem::replace(&mut outstanding, true));
                     }
                     Action::Undo => prop_assert!(!std::mem::replace(&mut outstanding, true)),

@@ -11,9 +11,10 @@ const FOLDS: usize = 4;
 /// Tried temperatures: powers of two from 2^-5 to 2^6 in steps of a quarter.
 const GRID: std::ops::RangeInclusive<i32> = -20..=24;
 
-/// The temperature that makes the held-back examples likeliest. Where no class can spare a burst
+/// The temperature that makes the held-back examples likeliest for a head fitted as `fitted` was.
+/// Where no class can spare a burst, or what is left is too little to fit a head of the same kind,
 /// there is nothing to judge by, and each kind's `uncalibrated` temperature is used.
-pub fn temperature(kind: Kind, design: &Design) -> f32 {
+pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> f32 {
     let folds = folds(design);
     let mut judged: Vec<(Vec<f32>, usize)> = Vec::new();
     for fold in 0..FOLDS {
@@ -22,9 +23,11 @@ pub fn temperature(kind: Kind, design: &Design) -> f32 {
             continue;
         }
         let kept = design.select(&rows(&folds, |f| f != Some(fold)));
-        let logits = kept
-            .fit(kind)
-            .logits(design.features.select(Axis(0), &held).view());
+        let head = kept.fit(kind);
+        if head.kind != fitted {
+            return uncalibrated(fitted);
+        }
+        let logits = head.logits(design.features.select(Axis(0), &held).view());
         judged.extend(
             logits
                 .outer_iter()
@@ -33,7 +36,7 @@ pub fn temperature(kind: Kind, design: &Design) -> f32 {
         );
     }
     if judged.is_empty() {
-        return uncalibrated(kind);
+        return uncalibrated(fitted);
     }
     let loss = |temperature: f32| -> f64 {
         judged
@@ -44,7 +47,7 @@ pub fn temperature(kind: Kind, design: &Design) -> f32 {
     GRID.map(|power| (power as f32 / 4.0).exp2())
         .map(|temperature| (temperature, loss(temperature)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(uncalibrated(kind), |(temperature, _)| temperature)
+        .map_or(uncalibrated(fitted), |(temperature, _)| temperature)
 }
 
 /// Deals the bursts of every class round-robin to the folds; `None` for examples that are never

@@ -3,7 +3,7 @@
 //! "Regularized discriminant analysis", 1989). Classes are taken to be equally likely, however
 //! often each was taught.
 
-use super::{Design, Linear, means, solve::EXACT, solve::conjugate_gradients};
+use super::{Design, Kind, Linear, means, solve::EXACT, solve::conjugate_gradients};
 use ndarray::{Axis, Zip};
 
 /// k above. A fixed camera likes less (0.5 gains half a point on the vehicles at 20 a class), a
@@ -46,5 +46,9 @@ pub fn fit(design: &Design) -> Linear {
         .and(weights.outer_iter())
         .and(between.outer_iter())
         .for_each(|bias, weights, between| *bias -= weights.dot(&between) / 2.0);
-    Linear { weights, bias }
+    Linear {
+        kind: Kind::Lda,
+        weights,
+        bias,
+    }
 }

@@ -1,7 +1,7 @@
 //! Nearest class mean by cosine (what imprinting does: Qi, Brown and Lowe, "Low-shot learning with
 //! imprinted weights", CVPR 2018).
 
-use super::{Design, Linear};
+use super::{Design, Kind, Linear};
 use ndarray::Array1;
 
 /// Cosines of one backbone's embeddings lie close together; this spreads them to logits. The
@@ -17,6 +17,7 @@ pub fn fit(design: &Design) -> Linear {
         }
     }
     Linear {
+        kind: Kind::Means,
         bias: Array1::zeros(design.classes),
         weights,
     }

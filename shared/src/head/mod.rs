@@ -94,6 +94,8 @@ pub struct Answer {
 
 /// W and b of a head before it is calibrated: one row and one number a class.
 struct Linear {
+    /// What it was fitted as: `Lda` is fitted as `Means` where there is no variance to measure.
+    kind: Kind,
     weights: Array2<f32>,
     bias: Array1<f32>,
 }
@@ -123,7 +125,7 @@ impl Head {
         };
         let design = Design::new(examples, &classes)?;
         let linear = design.fit(kind);
-        let temperature = calibrate::temperature(kind, &design);
+        let temperature = calibrate::temperature(kind, linear.kind, &design);
         Ok(Self {
             kind,
             classes: classes.into_iter().map(narrow).collect::<Result<_, _>>()?,
@@ -156,7 +158,8 @@ impl Head {
     }
 
     /// One answer a class, in the order of `classes`; their confidences add up to 1. `None` for an
-    /// embedding of another width, or with a number that is not finite.
+    /// embedding of another width, with a number that is not finite, or so large that the answer is
+    /// not.
     pub fn confidences(&self, embedding: &[f32]) -> Option<Vec<Answer>> {
         if embedding.len() != self.width() || embedding.iter().any(|v| !v.is_finite()) {
             return None;
@@ -170,6 +173,9 @@ impl Head {
                 (ArrayView1::from(row).dot(&ArrayView1::from(&features)) + bias) / self.temperature
             })
             .collect();
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return None;
+        }
         softmax(ArrayViewMut1::from(&mut logits));
         let answers = self.classes().zip(logits);
         Some(

@@ -1,7 +1,7 @@
 //! Ridge regression (Hoerl and Kennard, 1970) on one-hot targets: minimises
 //! `|X W' - Y|^2 + penalty |W|^2` over centred features X and targets Y.
 
-use super::{Design, Linear, solve::EXACT, solve::conjugate_gradients};
+use super::{Design, Kind, Linear, solve::EXACT, solve::conjugate_gradients};
 use ndarray::{Array2, Axis};
 
 /// In units of a centred example's mean squared length. Chosen on the vehicle photos whose number
@@ -29,5 +29,9 @@ pub fn fit(design: &Design) -> Linear {
         EXACT,
     );
     let bias = share - weights.dot(&centre);
-    Linear { weights, bias }
+    Linear {
+        kind: Kind::Ridge,
+        weights,
+        bias,
+    }
 }
