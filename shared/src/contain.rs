@@ -1,5 +1,6 @@
-//! Running tract on networks from outside. Its operators may panic on shapes that they do not
-//! expect; that is the file's fault, and becomes one line like every other error.
+//! Running libraries on what came from outside. tract's operators may panic on shapes that they do
+//! not expect, picture decoders on files that nobody expects; that is the file's fault, and becomes
+//! one line like every other error.
 
 use std::{
     cell::Cell,
@@ -13,14 +14,20 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Runs it; `None` where it panicked, without a message.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    be_silent_while_contained();
+    let before = CONTAINED.replace(true);
+    // What a panic leaves half-done is dropped with the closure; no caller looks at it again.
+    let result = catch_unwind(AssertUnwindSafe(run));
+    CONTAINED.set(before);
+    result.ok()
+}
+
 /// Runs it; what goes wrong, panics included, comes back as one line of text.
 pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    be_silent_while_contained();
-    CONTAINED.set(true);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    CONTAINED.set(false);
-    match result {
-        Ok(result) => result.map_err(|error| {
+    match caught(run) {
+        Some(result) => result.map_err(|error| {
             // The outermost says where, the innermost what; those between repeat tract's stages.
             let mut causes = error.chain().map(ToString::to_string);
             let first = causes.next().unwrap_or_default();
@@ -30,7 +37,7 @@ pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
             };
             text.split_whitespace().collect::<Vec<_>>().join(" ")
         }),
-        Err(_) => Err("an operator asks for something that cannot be done".into()),
+        None => Err("an operator asks for something that cannot be done".into()),
     }
 }
 
@@ -56,6 +63,13 @@ mod tests {
         assert_eq!(contain(|| Ok(3)), Ok(3));
         let index = std::hint::black_box(7);
         assert!(contain(|| Ok([0u8; 3][index])).is_err());
+        assert!(!CONTAINED.get());
+        assert_eq!(caught(|| [0u8; 3][index]), None);
+        // Within one another.
+        assert_eq!(
+            caught(|| caught(|| [0u8; 3][index]).is_none() && CONTAINED.get()),
+            Some(true)
+        );
         assert!(!CONTAINED.get());
     }
 }

@@ -5,12 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::contain::caught;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage, codecs::jpeg::JpegEncoder};
 
 /// The largest side of a picture that is decoded, in pixels.
 const MAX_SIDE: u32 = 16_384;
-/// The most memory that decoding one picture may take, in bytes.
-const MAX_MEMORY: u64 = 1 << 30;
+/// The most pixels of a picture that is decoded: the largest phones', which are 600 MB while they
+/// are turned upright.
+const MAX_PIXELS: u64 = 110_000_000;
 /// The largest photo file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 /// How a JPEG file begins.
@@ -65,21 +67,8 @@ impl Frame {
 
     /// Refuses pictures with a side of more than `most` pixels before they are decoded.
     pub fn decode_within(bytes: &[u8], most: u32) -> Result<Self, FrameError> {
-        let failed = |error: image::ImageError| FrameError::Decode(error.to_string());
-        let mut reader = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| FrameError::Decode(error.to_string()))?;
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(most);
-        limits.max_image_height = Some(most);
-        limits.max_alloc = Some(MAX_MEMORY);
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(failed)?;
-        let orientation = decoder.orientation().map_err(failed)?;
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-        picture.apply_orientation(orientation);
-        let picture = picture.into_rgb8();
-        Self::new(picture.width(), picture.height(), picture.into_raw())
+        caught(|| decode(bytes, most))
+            .unwrap_or_else(|| Err(FrameError::Decode("it is damaged".into())))
     }
 
     /// Reads a photo, which must be whole: half a photo teaches grey.
@@ -136,6 +125,31 @@ impl Frame {
         RgbImage::from_raw(self.width, self.height, self.rgb)
             .unwrap_or_else(|| unreachable!("new() has checked the length"))
     }
+}
+
+/// Nothing is known of `bytes`; the decoders may panic (a PNG with an odd palette does).
+fn decode(bytes: &[u8], most: u32) -> Result<Frame, FrameError> {
+    let failed = |error: image::ImageError| FrameError::Decode(error.to_string());
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| FrameError::Decode(error.to_string()))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(most);
+    limits.max_image_height = Some(most);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(FrameError::Decode(format!(
+            "{width} x {height} pixels are more than the {} million that are decoded",
+            MAX_PIXELS / 1_000_000
+        )));
+    }
+    let orientation = decoder.orientation().map_err(failed)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    picture.apply_orientation(orientation);
+    let picture = picture.into_rgb8();
+    Frame::new(picture.width(), picture.height(), picture.into_raw())
 }
 
 /// Whether the picture in a JPEG file reaches its end marker. Decoders fill up what is missing and
@@ -203,6 +217,32 @@ mod tests {
         let png = frame.to_png().unwrap();
         assert!(Frame::decode(&png[..png.len() / 2]).is_err());
         assert!(Frame::decode_within(&png, 8).is_ok() && Frame::decode_within(&png, 7).is_err());
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_an_error() {
+        // The palette's length is no multiple of three.
+        let png = [
+            0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52,
+            0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0, 0x28, 0xcb, 0x34, 0xbb, 0, 0, 0, 4, 0x50, 0x4c,
+            0x54, 0x45, 0, 0, 0, 0, 0xb4, 0xa3, 0xae, 0x7a, 0, 0, 0, 0x0a, 0x49, 0x44, 0x41, 0x54,
+            0x78, 0x9c, 0x63, 0x60, 0, 0, 0, 2, 0, 1, 0x48, 0xaf, 0xa4, 0x71, 0, 0, 0, 0, 0x49,
+            0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+        ];
+        assert!(Frame::decode(&png).is_err());
+    }
+
+    #[test]
+    fn a_small_file_cannot_ask_for_much_memory() {
+        // The header of a JPEG of 16384 x 16384 pixels, as `FF C0` says.
+        let mut jpeg = Frame::new(16, 16, vec![9; 768]).unwrap().to_jpeg().unwrap();
+        let at = jpeg.windows(2).position(|w| w == b"\xff\xc0").unwrap();
+        jpeg[at + 5..at + 9].copy_from_slice(&[0x40, 0, 0x40, 0]);
+        let message = Frame::decode(&jpeg).unwrap_err().to_string();
+        assert!(
+            message.contains("16384 x 16384 pixels are more"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Preprocess {
     /// Side of the square network input, in pixels.
     pub input_size: u32,
     pub crop: Crop,
-    /// Share of the rectangle's sides that is kept around its centre, in (0, 1].
+    /// Share of the rectangle's sides that is kept around its centre, in [0.01, 1].
     pub crop_fraction: f32,
     pub resize: Resize,
     pub channels: Channels,
@@ -62,7 +62,7 @@ pub enum PreprocessError {
         min = INPUT_SIZES.start(), max = INPUT_SIZES.end()
     )]
     InputSize(u32),
-    #[error("preprocessing: crop_fraction {0} is out of range; give one above 0 and up to 1")]
+    #[error("preprocessing: crop_fraction {0} is out of range; give one from 0.01 to 1")]
     CropFraction(f32),
     #[error("preprocessing: mean and std must be finite, and std above 0")]
     Normalisation,
@@ -106,7 +106,7 @@ impl Preprocess {
         if !INPUT_SIZES.contains(&self.input_size) {
             return Err(PreprocessError::InputSize(self.input_size));
         }
-        if !(self.crop_fraction > 0.0 && self.crop_fraction <= 1.0) {
+        if !(0.01..=1.0).contains(&self.crop_fraction) {
             return Err(PreprocessError::CropFraction(self.crop_fraction));
         }
         let finite = self.mean.iter().chain(&self.std).all(|v| v.is_finite());
@@ -197,11 +197,12 @@ mod tests {
     #[test]
     fn values_out_of_range_are_refused() {
         let good = imagenet(224);
-        let edits: [fn(&mut Preprocess); 6] = [
+        let edits: [fn(&mut Preprocess); 7] = [
             |p| p.input_size = 0,
             |p| p.input_size = 4096,
             |p| p.crop_fraction = 0.0,
             |p| p.crop_fraction = f32::NAN,
+            |p| p.crop_fraction = 1e-17,
             |p| p.std[1] = 0.0,
             |p| p.mean[2] = f32::INFINITY,
         ];
@@ -251,6 +252,21 @@ mod tests {
             ..imagenet(32)
         };
         assert_eq!(whole.crop(&bordered).unwrap().rgb()[0], 255);
+    }
+
+    #[test]
+    fn the_smallest_crops_of_the_smallest_frames_are_pictures() {
+        for (width, height) in [(1, 1), (1, 90), (90, 1), (33, 7)] {
+            let frame = Frame::new(width, height, vec![9; (width * height * 3) as usize]).unwrap();
+            for crop in [Crop::Center, Crop::Stretch] {
+                let rules = Preprocess {
+                    crop,
+                    crop_fraction: 0.01,
+                    ..imagenet(32)
+                };
+                assert_eq!(rules.crop(&frame).unwrap().rgb(), [9; 32 * 32 * 3]);
+            }
+        }
     }
 
     #[test]

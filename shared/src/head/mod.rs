@@ -188,7 +188,7 @@ impl Head {
     /// Whether a head that came from outside holds together: `classes` is the number of classes it
     /// may name and `width` the backbone's.
     pub fn check(&self, classes: usize, width: usize) -> Result<(), HeadError> {
-        if self.width() != width {
+        if self.width() != width || width == 0 {
             return Err(HeadError::Width {
                 expected: width,
                 actual: self.width(),

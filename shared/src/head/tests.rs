@@ -163,6 +163,17 @@ fn class_numbers_may_have_gaps() {
         assert_eq!(head.classes().collect::<Vec<_>>(), [3, 7]);
         assert_eq!(head.answer(&embeddings[0]).unwrap().class, labels[0]);
         head.check(8, 12).unwrap();
+        let none = Head {
+            width: 0,
+            ..head.clone()
+        };
+        assert!(none.check(8, 0).is_err());
+        let mut huge = head.clone();
+        huge.weights.fill(f32::MAX);
+        assert_eq!(
+            (huge.check(8, 12), huge.answer(&embeddings[0])),
+            (Ok(()), None)
+        );
         assert!(head.check(7, 12).is_err() && head.check(8, 13).is_err());
     }
 }
