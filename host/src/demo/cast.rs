@@ -11,7 +11,7 @@ use lastlayer_shared::frame::{Frame, FrameError};
 
 use super::{
     cifar::{self, CifarError, Pictures},
-    story::{BURST, TEACH, TEST},
+    story::{LEAST_BURST, MOST_BURST, TEACH, TEST},
 };
 use crate::{
     evaluate::draw,
@@ -28,17 +28,25 @@ const NEW: &str = "truck";
 const KNOWN: usize = 50;
 const TAUGHT: usize = 50;
 const TESTED: usize = 150;
-/// A burst of fewer frames is refused by the board.
-const FEWEST: usize = 3;
 
+/// CIFAR's pictures are small and in one file; a user's photos may be many and large, and stay
+/// where they are until they are copied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Photo {
+    Picture(RgbImage),
+    File(PathBuf),
+}
+
+/// Who plays: photos by the part that they have in the story. No photo has two.
 pub struct Cast {
     /// Classes known from the start, `old` among them, with the photos that they are known by.
-    pub known: Vec<(String, Vec<RgbImage>)>,
+    pub known: Vec<(String, Vec<Photo>)>,
     pub old: String,
     pub new: String,
-    pub teach: Vec<RgbImage>,
-    pub test_old: Vec<RgbImage>,
-    pub test_new: Vec<RgbImage>,
+    /// A whole number of bursts.
+    pub teach: Vec<Photo>,
+    pub test_old: Vec<Photo>,
+    pub test_new: Vec<Photo>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +61,7 @@ pub enum CastError {
     TooFewClasses { folder: PathBuf, classes: usize },
     #[error("the folders {old} and {new} hold too few photos; 6 are the least")]
     TooFewPhotos { old: String, new: String },
-    #[error("{path} cannot be written: {source}")]
+    #[error("{path} cannot be written: {source}; is there room on the disk?")]
     Write { path: PathBuf, source: io::Error },
 }
 
@@ -61,9 +69,9 @@ impl Cast {
     /// Cars, birds and cats are known, trucks are taught.
     pub fn from_cifar(fetcher: &mut Fetcher<'_>) -> Result<Self, CastError> {
         let (learn, test) = cifar::fetch(fetcher)?;
-        let take = |from: &Pictures, class: &str, count: usize| -> Vec<RgbImage> {
+        let take = |from: &Pictures, class: &str, count: usize| -> Vec<Photo> {
             let pictures = from.get(class).into_iter().flatten();
-            pictures.take(count).cloned().collect()
+            pictures.take(count).cloned().map(Photo::Picture).collect()
         };
         let known = [OLD].into_iter().chain(OTHERS);
         Ok(Self {
@@ -96,46 +104,50 @@ impl Cast {
             .unwrap_or(usize::from(new == 0));
         let labels: Vec<usize> = labelled.photos.iter().map(|(class, _)| *class).collect();
         let order = draw(&labels, classes.len(), labels.len(), seed, 0);
-        let of = |class: usize, skip: usize, most: usize| -> Result<Vec<RgbImage>, FrameError> {
+        let of = |class: usize, skip: usize, most: usize| -> Vec<Photo> {
             let photos = order.iter().filter(|&&photo| labels[photo] == class);
             photos
                 .skip(skip)
                 .take(most)
-                .map(|&photo| Ok(Frame::open(&labelled.photos[photo].1)?.into_image()))
+                .map(|&photo| Photo::File(labelled.photos[photo].1.clone()))
                 .collect()
         };
         let half = |class: usize, most: usize| {
             let photos = labels.iter().filter(|&&label| label == class).count();
             (photos / 2).min(most)
         };
-        let mut taught = half(new, TAUGHT);
-        if taught < FEWEST || half(old, KNOWN) < FEWEST {
+        let taught = half(new, TAUGHT);
+        if taught < LEAST_BURST || half(old, KNOWN) < LEAST_BURST {
             return Err(CastError::TooFewPhotos {
                 old: classes[old].clone(),
                 new: classes[new].clone(),
             });
         }
-        if (1..FEWEST).contains(&(taught % BURST)) {
-            taught -= taught % BURST;
-        }
         let known = (0..classes.len()).filter(|&class| class != new);
         Ok(Self {
             known: known
                 .map(|class| {
-                    let photos = of(class, 0, half(class, KNOWN).max(1))?;
-                    Ok((classes[class].clone(), photos))
+                    let photos = of(class, 0, half(class, KNOWN).max(1));
+                    (classes[class].clone(), photos)
                 })
-                .collect::<Result<_, FrameError>>()?,
+                .collect(),
             old: classes[old].clone(),
             new: classes[new].clone(),
-            teach: of(new, 0, taught)?,
-            test_old: of(old, half(old, KNOWN), TESTED)?,
-            test_new: of(new, half(new, TAUGHT), TESTED)?,
+            teach: of(new, 0, taught - taught % burst_of(taught)),
+            test_old: of(old, half(old, KNOWN), TESTED),
+            test_new: of(new, taught, TESTED),
         })
     }
 
-    /// Writes the photos where package (`start`) and camera look for them; what was there before
-    /// goes.
+    /// Frames of one press. All presses are of the same size: the board has one `--burst`, and a
+    /// burst that is not full goes on with what is shown after it, which are test photos.
+    pub fn burst(&self) -> usize {
+        burst_of(self.teach.len())
+    }
+
+    /// Puts copies of the photos where package (`start`) and camera look for them; what was there
+    /// before goes. A photo that cannot be read is an error: the camera would pass over it, and
+    /// show what comes after it too early.
     pub fn lay_out(&self, start: &Path, camera: &Path) -> Result<(), CastError> {
         for folder in [start, camera] {
             if folder.exists() {
@@ -145,7 +157,7 @@ impl Cast {
         for (class, pictures) in &self.known {
             write(&start.join(class), pictures)?;
         }
-        for (number, burst) in self.teach.chunks(BURST).enumerate() {
+        for (number, burst) in self.teach.chunks(self.burst()).enumerate() {
             write(&camera.join(TEACH).join(number.to_string()), burst)?;
         }
         write(&camera.join(TEST).join(&self.old), &self.test_old)?;
@@ -153,12 +165,28 @@ impl Cast {
     }
 }
 
-fn write(folder: &Path, pictures: &[RgbImage]) -> Result<(), CastError> {
+/// What `taught` photos are divided into; some may be left over.
+fn burst_of(taught: usize) -> usize {
+    taught.clamp(1, MOST_BURST)
+}
+
+/// Copies that are numbered, in order; a file keeps its ending.
+fn write(folder: &Path, photos: &[Photo]) -> Result<(), CastError> {
     fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    for (number, picture) in pictures.iter().enumerate() {
-        let path = folder.join(format!("{number:03}.png"));
-        let png = Frame::from(picture.clone()).to_png()?;
-        fs::write(&path, png).map_err(|source| failed(&path, source))?;
+    for (number, photo) in photos.iter().enumerate() {
+        let path = folder.join(format!("{number:03}"));
+        match photo {
+            Photo::Picture(picture) => {
+                let path = path.with_extension("png");
+                let png = Frame::from(picture.clone()).to_png()?;
+                fs::write(&path, png).map_err(|source| failed(&path, source))?;
+            }
+            Photo::File(from) => {
+                Frame::open(from)?;
+                let path = path.with_extension(from.extension().unwrap_or_default());
+                fs::copy(from, &path).map_err(|source| failed(&path, source))?;
+            }
+        }
     }
     Ok(())
 }
@@ -193,7 +221,7 @@ mod tests {
         let folder = folder(&[("car", 30), ("truck", 24), ("van", 7)]);
         let cast = Cast::from_folder(folder.path(), 1).unwrap();
         assert_eq!((cast.old.as_str(), cast.new.as_str()), ("car", "truck"));
-        // 12 taught: a burst of ten, and two that would be refused.
+        // 12 could be taught: a burst of ten, and two that would be half a burst.
         assert_eq!((cast.teach.len(), cast.test_new.len()), (10, 12));
         assert_eq!((cast.known[0].1.len(), cast.test_old.len()), (15, 15));
         for (learned, tested) in [
@@ -204,6 +232,61 @@ mod tests {
         }
         let other = Cast::from_folder(folder.path(), 2).unwrap();
         assert_ne!(cast.teach, other.teach);
+    }
+
+    #[test]
+    fn bursts_are_of_one_size() {
+        for (photos, burst, presses) in [(6, 3, 1), (13, 6, 1), (31, 10, 1), (58, 10, 2)] {
+            let folder = folder(&[("car", 6), ("truck", photos), ("van", 2)]);
+            let cast = Cast::from_folder(folder.path(), 0).unwrap();
+            assert_eq!(
+                (cast.burst(), cast.teach.len()),
+                (burst, burst * presses),
+                "{photos} photos"
+            );
+        }
+    }
+
+    #[test]
+    fn files_are_copied_as_they_are_and_broken_ones_are_refused() {
+        let folder = folder(&[("car", 6), ("truck", 6), ("van", 2)]);
+        let out = tempfile::tempdir().unwrap();
+        let (start, camera) = (out.path().join("start"), out.path().join("camera"));
+        let photo = folder.path().join("van/0.png");
+        fs::rename(&photo, folder.path().join("van/0.PnG")).unwrap();
+        fs::remove_file(folder.path().join("van/1.png")).unwrap();
+        let cast = Cast::from_folder(folder.path(), 0).unwrap();
+        fs::create_dir_all(start.join("earlier")).unwrap();
+        cast.lay_out(&start, &camera).unwrap();
+        assert!(!start.join("earlier").exists());
+        assert_eq!(
+            fs::read(start.join("van/000.PnG")).unwrap(),
+            fs::read(folder.path().join("van/0.PnG")).unwrap()
+        );
+        let shown = lastlayer_shared::photos::find(&camera).unwrap();
+        assert_eq!(shown.len(), 3 + 3 + 3);
+        fs::write(folder.path().join("van/0.PnG"), b"no picture").unwrap();
+        let message = cast.lay_out(&start, &camera).unwrap_err().to_string();
+        assert!(message.contains("van/0.PnG"), "{message}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_names_of_classes_must_be_text() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let made = folder(&[("car", 6), ("truck", 6), ("van", 1)]);
+        let odd = made.path().join(OsStr::from_bytes(b"odd\xff"));
+        fs::create_dir(&odd).unwrap();
+        for class in ["car", "truck", "van"] {
+            fs::rename(made.path().join(class), odd.join(class)).unwrap();
+        }
+        let photo = odd.join("van").join(OsStr::from_bytes(b"\xff.png"));
+        fs::rename(odd.join("van/0.png"), photo).unwrap();
+        let cast = Cast::from_folder(&odd, 0).unwrap();
+        let out = made.path().join(OsStr::from_bytes(b"out\xff"));
+        cast.lay_out(&out.join("start"), &out.join("camera"))
+            .unwrap();
+        assert!(out.join("start/van/000.png").exists());
     }
 
     #[test]

@@ -25,13 +25,16 @@ const INK: Rgb888 = Rgb888::new(30, 30, 30);
 const GREEN: Rgb888 = Rgb888::new(20, 120, 50);
 const RED: Rgb888 = Rgb888::new(185, 30, 30);
 
-/// One row of photos under a heading.
+/// Photos under a heading.
 pub struct Section<'a> {
     pub heading: String,
+    /// In rows of as many as `draw` is told.
     pub photos: Vec<&'a Seen>,
 }
 
-/// `folder` is what the photos' names are relative to; `columns` photos stand in a row.
+/// The sections below one another, each photo scaled down with its verdict under it. `folder` is
+/// what the photos' names are relative to; `columns` photos stand in a row. A photo that cannot be
+/// read is an error.
 pub fn draw(
     sections: &[Section<'_>],
     folder: &Path,

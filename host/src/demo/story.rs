@@ -7,8 +7,10 @@ use serde::Deserialize;
 
 /// Frames a second of the scene's clock. A tenth of a second a frame keeps times short to write.
 pub const FPS: u32 = 10;
-/// Frames of one press.
-pub const BURST: usize = 10;
+/// The most frames of one press.
+pub const MOST_BURST: usize = 10;
+/// The fewest: the board learns nothing from fewer.
+pub const LEAST_BURST: usize = 3;
 
 /// Folders below the camera's.
 pub const TEST: &str = "test";
@@ -24,12 +26,15 @@ pub struct Story<'a> {
     /// Photos in `test/OLD` and `test/NEW`.
     pub old_photos: usize,
     pub new_photos: usize,
-    /// Photos in each of the folders `teach/0`, `teach/1`, ...
-    pub bursts: &'a [usize],
+    /// Presses: folders `teach/0`, `teach/1`, ...
+    pub presses: usize,
+    /// Photos in each of them, at least `LEAST_BURST`. The board's `--burst` must be this: a burst
+    /// that is not full when its folder has been shown goes on with what is shown next.
+    pub burst: usize,
 }
 
 impl Story<'_> {
-    /// The scene script.
+    /// The scene script, in which every photo is before the camera for one frame of `FPS`.
     pub fn scene(&self) -> String {
         let mut scene = String::from("# Made by `lastlayer demo`.\n");
         let mut frame = 0;
@@ -48,11 +53,11 @@ impl Story<'_> {
             line(frame + 1, "release next");
             frame += 2;
         }
-        for (number, photos) in self.bursts.iter().enumerate() {
+        for number in 0..self.presses {
             line(frame, &format!("show {TEACH}/{number}"));
             line(frame, "press teach");
             line(frame + 2, "release teach");
-            frame += photos.max(&3);
+            frame += self.burst;
         }
         for (class, photos) in tests {
             line(frame, &format!("show {TEST}/{class}"));
@@ -64,6 +69,7 @@ impl Story<'_> {
 }
 
 /// One line that `lastlayerd --log json` prints; events that the story does not need are `Other`.
+/// Times are in milliseconds, a confidence is 0..=1.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -95,7 +101,9 @@ pub struct Seen {
     pub photo: String,
     /// What it shows.
     pub truth: String,
+    /// A class or `unknown`.
     pub said: String,
+    /// 0..=1.
     pub confidence: f32,
 }
 
@@ -108,17 +116,26 @@ impl Seen {
 /// What came of the story.
 #[derive(Debug, Default)]
 pub struct Told {
+    /// Test photos before anything was learned.
     pub before: Vec<Seen>,
+    /// Test photos after the first press was learned.
     pub after: Vec<Seen>,
+    /// Samples learned.
     pub taught: usize,
+    /// Why presses were refused.
     pub refused: Vec<String>,
+    /// Milliseconds from the start to the first frame.
     pub load_ms: f64,
+    /// Milliseconds, one a frame.
     pub frame_ms: Vec<f64>,
+    /// Milliseconds, one a press.
     pub embed_ms: Vec<f64>,
+    /// Milliseconds, one a press.
     pub train_ms: Vec<f64>,
 }
 
 impl Told {
+    /// In the order in which the board says them.
     pub fn add(&mut self, event: Event) {
         match event {
             Event::Verdict {
@@ -177,13 +194,14 @@ mod tests {
             steps: 2,
             old_photos: 5,
             new_photos: 4,
-            bursts: &[10, 7],
+            presses: 2,
+            burst: 7,
         };
         let scene = story.scene();
         let parsed: lastlayer_firmware::scene::Scene = scene.parse().unwrap();
         assert_eq!(scene.matches("press teach").count(), 2);
-        // 9 test frames, 4 for `next`, 17 taught, 9 test frames; the last one is frame 38.
-        assert_eq!(parsed.end, std::time::Duration::from_millis(3800));
+        // 9 test frames, 4 for `next`, 14 taught, 9 test frames; the last one is frame 35.
+        assert_eq!(parsed.end, std::time::Duration::from_millis(3500));
     }
 
     #[test]
