@@ -6,11 +6,13 @@ use anyhow::Context;
 use clap::Args;
 use lastlayer_shared::{
     backbone::{Backbone, EMBEDDING},
+    error::plain,
     file,
     package::{MAX_SIZE, Package},
 };
 use serde_json::json;
 
+use super::class_table;
 use crate::{
     graph::{cost, onnx},
     ui,
@@ -36,12 +38,11 @@ impl Inspect {
         cost.file_bytes = package.backbone.len() as u64;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let difference = package.run_self_test(&mut backbone.embedder()?)?;
-        let counts = package.counts();
         if self.json {
             let classes: Vec<_> = package
                 .classes
                 .iter()
-                .zip(&counts)
+                .zip(package.counts())
                 .map(|(name, samples)| json!({ "name": name, "samples": samples }))
                 .collect();
             let value = json!({
@@ -85,7 +86,8 @@ impl Inspect {
             ui::bytes(cost.file_bytes)
         );
         for (key, value) in &package.provenance {
-            crate::say!("{key}: {value}");
+            // Whoever made the file wrote these: they get one line each, and no command of a terminal.
+            crate::say!("{}: {}", plain(key), plain(value));
         }
         crate::say!(
             "preprocessing: {}",
@@ -98,10 +100,8 @@ impl Inspect {
             ),
             None => crate::say!("head: none, every verdict is `unknown` until something is taught"),
         }
-        if !package.classes.is_empty() {
-            let rows = package.classes.iter().zip(counts);
-            let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
-            crate::say!("{}", ui::table(["class", "starting samples"], rows));
+        if let Some(table) = class_table(&package) {
+            crate::say!("{table}");
         }
         crate::say!(
             "self-test: {} pictures pass here, at most {:.4}% off",

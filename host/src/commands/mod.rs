@@ -9,6 +9,9 @@ mod package;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use lastlayer_shared::package::Package;
+
+use crate::ui;
 
 /// The name under which this program is the board's.
 pub const BOARD_PROGRAM: &str = "lastlayerd";
@@ -60,4 +63,11 @@ impl Cli {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The classes with their starting samples; `None` where there are none.
+fn class_table(package: &Package) -> Option<String> {
+    let rows = package.classes.iter().zip(package.counts());
+    let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
+    (!package.classes.is_empty()).then(|| ui::table(["class", "starting samples"], rows))
 }

