@@ -14,6 +14,7 @@ use lastlayer_shared::{
     frame::{Frame, FrameError},
 };
 
+/// Why the photos could not all be embedded.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     #[error(transparent)]
@@ -23,7 +24,7 @@ pub enum EmbedError {
 }
 
 /// One result a path, in order: what `keep` makes of what the network saw of the photo and of the
-/// embedding. `done` is called after each, and both from any thread. The first photo that cannot
+/// embedding (as wide as the backbone says). `done` is called after each, and both from any thread. The first photo that cannot
 /// be read ends it.
 pub fn photos<T: Send>(
     backbone: &Backbone,

@@ -1,11 +1,7 @@
 //! How well heads learn: draws a few photos a class, fits the head as a board does, tests on all
 //! others, and repeats.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use lastlayer_shared::{
     backbone::Backbone,
@@ -18,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     embed::{self, EmbedError},
     photos::LabelledPhotos,
-    pretrained::cache::{Cache, MAX_FILE},
+    pretrained::cache::{Cache, CacheError, MAX_FILE},
     statistics::{deviation, mean, median},
 };
 
@@ -49,49 +45,56 @@ pub enum EvaluateError {
 /// One embedding a photo with its class.
 pub struct Embeddings {
     pub classes: Vec<String>,
+    /// One a photo; indexes `classes`.
     pub labels: Vec<usize>,
+    /// One a photo, each as wide as the backbone's embedding.
     pub embeddings: Vec<Vec<f32>>,
 }
 
 /// What one kind of head reached with one number of photos a class.
 #[derive(Clone, Debug)]
 pub struct Score {
+    /// Photos taught a class.
     pub shots: usize,
     pub kind: Kind,
     /// Share of right answers, 0..=1, one a split.
     pub accuracies: Vec<f64>,
-    /// Milliseconds, one a split.
+    /// Milliseconds to fit the head, one a split.
     pub train_ms: Vec<f64>,
     /// Row: what it is; column: what was said; summed over the splits.
     pub confusion: Vec<Vec<u64>>,
 }
 
 impl Score {
+    /// Of the accuracies, 0..=1.
     pub fn mean(&self) -> f64 {
         mean(&self.accuracies)
     }
 
-    /// Standard deviation over the splits.
+    /// Standard deviation of the accuracies over the splits, 0..=0.5.
     pub fn deviation(&self) -> f64 {
         deviation(&self.accuracies)
     }
 
+    /// Milliseconds.
     pub fn train_ms_median(&self) -> f64 {
         median(&self.train_ms)
     }
 }
 
 /// Embeds photos, taking those from the cache that this backbone has seen before. A cache that
-/// cannot be read is made anew.
+/// cannot be read is made anew; one that cannot be written is told to `not_kept`, and no error.
+/// `started` is given the number of photos to embed, `done` is called after each, from any thread.
 pub fn embeddings(
     backbone: &Backbone,
     labelled: &LabelledPhotos,
     cache: &Cache,
     started: impl Fn(u64),
     done: impl Fn() + Sync,
+    not_kept: impl FnOnce(CacheError),
 ) -> Result<Embeddings, EvaluateError> {
-    let path = cache.path(&format!("embeddings-{}", backbone.id()));
-    let mut known = read_cache(&path, backbone.width());
+    let name = format!("embeddings-{}", backbone.id());
+    let mut known = read_cache(cache, &name, backbone.width());
     let sums: Vec<String> = labelled
         .photos
         .iter()
@@ -111,8 +114,9 @@ pub fn embeddings(
     }
     if !missing.is_empty()
         && let Ok(bytes) = framed::seal(CACHE, &known)
+        && let Err(error) = cache.write(&name, &bytes)
     {
-        file::write(&path, &bytes)?;
+        not_kept(error);
     }
     Ok(Embeddings {
         classes: labelled.classes.clone(),
@@ -121,16 +125,16 @@ pub fn embeddings(
     })
 }
 
-fn read_cache(path: &Path, width: usize) -> BTreeMap<String, Vec<f32>> {
-    let read = || -> Option<BTreeMap<String, Vec<f32>>> {
-        framed::open(CACHE, &file::read(path, MAX_FILE).ok()?).ok()
-    };
+fn read_cache(cache: &Cache, name: &str, width: usize) -> BTreeMap<String, Vec<f32>> {
+    let read =
+        || -> Option<BTreeMap<String, Vec<f32>>> { framed::open(CACHE, &cache.read(name)?).ok() };
     let mut known = read().unwrap_or_default();
     known.retain(|_, embedding| embedding.len() == width);
     known
 }
 
-/// The photos that split `number` of `seed` teaches, `shots` a class; the rest is tested.
+/// The photos that split `number` of `seed` teaches: indices into `labels`, class by class, `shots`
+/// of each or as many as there are; the rest is tested. `labels` are below `classes`.
 pub fn draw(labels: &[usize], classes: usize, shots: usize, seed: u64, number: u64) -> Vec<usize> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(number);
@@ -143,7 +147,8 @@ pub fn draw(labels: &[usize], classes: usize, shots: usize, seed: u64, number: u
     taught
 }
 
-/// Every kind of head on the same splits.
+/// Every kind of head on the same splits: one score a kind. `done` is called after each split. Every
+/// class needs more than `shots` photos.
 pub fn score(
     data: &Embeddings,
     shots: usize,

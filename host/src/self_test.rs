@@ -9,6 +9,8 @@ use crate::graph::compare::made_up_picture;
 
 const PICTURES: u64 = 3;
 
+/// Three crops of the backbone's input size with their embeddings, the same crops on every machine.
+/// Fails where tract cannot run the backbone.
 pub fn self_test(backbone: &Backbone) -> Result<Vec<SelfTest>, BackboneError> {
     let mut embedder = backbone.embedder()?;
     (0..PICTURES)

@@ -1,5 +1,6 @@
 //! Figures over several runs. Of no values at all they are 0.
 
+/// The arithmetic mean.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }

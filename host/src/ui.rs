@@ -3,25 +3,60 @@
 
 use std::{
     cell::RefCell,
-    io::{Write, stdout},
+    io::{self, ErrorKind, Write, stderr, stdout},
+    process::exit,
+    sync::Once,
     time::Duration,
 };
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Row, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use lastlayer_shared::error::one_line;
+use lastlayer_shared::error::{one_line, plain};
 
-use crate::pretrained::fetch::Progress;
+use crate::pretrained::{cache::CacheError, fetch::Progress};
 
+/// Prints the error and its causes as one line on stderr.
 pub fn error(error: &anyhow::Error) {
-    eprintln!("error: {}", one_line(error.as_ref()));
+    complain("error", &one_line(error.as_ref()));
 }
 
-/// Prints to standard output; ends the program quietly where nobody reads on (`lastlayer ... | head`).
+/// Prints one line on stderr.
+pub fn warn(text: &str) {
+    complain("warning", text);
+}
+
+/// A stderr that cannot be written leaves nobody to tell; it is no reason to stop or to panic.
+fn complain(what: &str, text: &str) {
+    let _ = writeln!(stderr(), "{what}: {}", plain(text));
+}
+
+/// Says that the cache cannot be used. Once in this process: the reason is the same every time.
+pub fn warn_not_kept(error: &CacheError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        warn(&format!(
+            "nothing is kept for the next time: {}",
+            one_line(error)
+        ));
+    });
+}
+
+/// Prints a line to standard output. Ends the program where that cannot be written: quietly where
+/// nobody reads on (`lastlayer ... | head`), else as a failure, because a result was lost.
 pub fn say(text: std::fmt::Arguments<'_>) {
-    if writeln!(stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    if let Err(failed) = writeln!(stdout(), "{text}") {
+        exit(after_lost_output(&failed));
     }
+}
+
+/// The exit code.
+fn after_lost_output(failed: &io::Error) -> i32 {
+    if failed.kind() == ErrorKind::BrokenPipe {
+        return 0;
+    }
+    let text = format!("the output cannot be written: {failed}; is the disk full?");
+    complain("error", &text);
+    1
 }
 
 /// `println!` for this program.
@@ -30,11 +65,7 @@ macro_rules! say {
     ($($arguments:tt)*) => { $crate::ui::say(format_args!($($arguments)*)) };
 }
 
-pub fn warn(text: &str) {
-    eprintln!("warning: {text}");
-}
-
-/// A bar that counts to `total`.
+/// A bar that counts to `total`, on stderr, where that is a terminal.
 pub fn bar(what: &str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:28} {bar:32} {pos}/{len} {eta}");
     let bar = ProgressBar::new(total).with_message(what.to_owned());
@@ -42,7 +73,7 @@ pub fn bar(what: &str, total: u64) -> ProgressBar {
     bar
 }
 
-/// Draws fetching: a bar where the size is known, else a spinner with the time.
+/// Draws fetching: a bar where the size is known, else a spinner with what has come and the time.
 #[derive(Default)]
 pub struct FetchBar(RefCell<Option<ProgressBar>>);
 
@@ -59,7 +90,7 @@ impl FetchBar {
                     Some(_) => {
                         "fetching {msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
                     }
-                    None => "{spinner} fetching {msg} {elapsed}",
+                    None => "{spinner} fetching {msg} {bytes} {elapsed}",
                 };
                 if let Ok(style) = ProgressStyle::with_template(template) {
                     new.set_style(style);
@@ -78,15 +109,14 @@ impl FetchBar {
                     bar.finish_and_clear();
                 }
             }
+            Progress::NotKept { error } => warn_not_kept(&error),
         }
     }
 }
 
-/// A plain table; all columns but the first are numbers.
-pub fn table<const N: usize>(
-    header: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
+/// A plain table of any number of columns; all but the first are numbers. Columns stand in line
+/// for wide characters too.
+pub fn table<R: Into<Row>>(header: impl Into<Row>, rows: impl IntoIterator<Item = R>) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(header);
@@ -124,5 +154,22 @@ mod tests {
         assert_eq!(amount(3_504_872), "3.50 M");
         assert_eq!(bytes(9_084_095), "9.08 MB");
         assert_eq!(bytes(12), "12 B");
+    }
+
+    #[test]
+    fn columns_of_wide_characters_stand_in_line() {
+        let header = ["class".to_owned(), "日本".into(), "car".into()];
+        let rows = [["日本", "90.0", "10.0"], ["car", "0.0", "100.0"]];
+        let table = table(header, rows);
+        // Each of these characters takes two columns of a terminal.
+        let width = |line: &str| line.chars().count() + line.matches(['日', '本']).count();
+        let widths: Vec<usize> = table.lines().map(width).collect();
+        assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
+    }
+
+    #[test]
+    fn only_a_reader_who_went_away_is_no_failure() {
+        assert_eq!(after_lost_output(&ErrorKind::BrokenPipe.into()), 0);
+        assert_eq!(after_lost_output(&ErrorKind::StorageFull.into()), 1);
     }
 }

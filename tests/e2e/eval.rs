@@ -208,3 +208,30 @@ fn eval_prints_every_head_and_repeats_itself() {
         "{shown}"
     );
 }
+
+/// No folder can be made below a file: the cache is for speed and nothing else.
+#[test]
+fn a_cache_that_cannot_be_used_is_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["car", "frog"] {
+        write_photos(&folder.path().join("photos").join(class), class, 0, 4);
+    }
+    let file = folder.path().join("file");
+    fs::write(&file, b"").unwrap();
+    let output = lastlayer()
+        .arg("eval")
+        .arg(bare_package())
+        .arg("--photos")
+        .arg(folder.path().join("photos"))
+        .args(["--shots", "1", "--splits", "1"])
+        .env("XDG_CACHE_HOME", &file)
+        .output()
+        .unwrap();
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("warning: nothing is kept"),
+        "{errors}"
+    );
+}

@@ -132,7 +132,7 @@ fn scratch() -> &'static Path {
 pub fn pictures() -> &'static (Pictures, Pictures) {
     static PICTURES: OnceLock<(Pictures, Pictures)> = OnceLock::new();
     PICTURES.get_or_init(|| {
-        let mut fetcher = Fetcher::new(Cache::of_user().unwrap(), &|_| ());
+        let mut fetcher = Fetcher::new(Cache::of_user(), &|_| ());
         cifar::fetch(&mut fetcher).unwrap()
     })
 }

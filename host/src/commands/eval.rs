@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use lastlayer_shared::{backbone::Backbone, head::Kind, package::Package};
 use serde_json::json;
@@ -19,7 +18,11 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
 
 /// Measure how well a package learns from few photos, on photos it was not taught
 #[derive(Args)]
-#[command(after_help = "Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20")]
+#[command(
+    after_help = "photos/ holds one folder a class, named after it. Photos in folders within a \
+    class's folder count for\nthat class.\n\n\
+    Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20"
+)]
 pub struct Eval {
     /// The package
     package: PathBuf,
@@ -42,8 +45,7 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> anyhow::Result<()> {
-        let package =
-            Package::open(&self.package).with_context(|| format!("{}", self.package.display()))?;
+        let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
         let shots = self.shots(labelled.fewest())?;
@@ -51,9 +53,13 @@ impl Eval {
         let data = evaluate::embeddings(
             &backbone,
             &labelled,
-            &Cache::of_user()?,
+            &Cache::of_user(),
             |photos| bar.set_length(photos),
             || bar.inc(1),
+            |error| {
+                bar.finish_and_clear();
+                ui::warn_not_kept(&error);
+            },
         )?;
         bar.finish_and_clear();
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
@@ -145,22 +151,14 @@ fn print_confusion(score: &Score, classes: &[String]) {
         score.kind.name(),
         score.shots
     );
-    let width = classes
-        .iter()
-        .map(|class| class.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(5);
-    let cells = |cells: Vec<String>| -> String {
-        cells
-            .iter()
-            .map(|cell| format!("  {cell:>width$}"))
-            .collect()
-    };
-    crate::say!("{:width$}{}", "", cells(classes.to_vec()));
-    for (class, row) in classes.iter().zip(&score.confusion) {
+    let mut header = vec![String::new()];
+    header.extend_from_slice(classes);
+    let rows = classes.iter().zip(&score.confusion).map(|(class, row)| {
         let sum: u64 = row.iter().sum();
         let share = |&count: &u64| format!("{:.1}", 100.0 * count as f64 / sum.max(1) as f64);
-        crate::say!("{class:width$}{}", cells(row.iter().map(share).collect()));
-    }
+        let mut cells = vec![class.clone()];
+        cells.extend(row.iter().map(share));
+        cells
+    });
+    crate::say!("{}", ui::table(header, rows));
 }

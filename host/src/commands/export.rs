@@ -128,7 +128,7 @@ impl Export {
         if let Some(recipe) = recipes.remove(&self.source) {
             let drawn = ui::FetchBar::default();
             let watcher = |progress: crate::pretrained::fetch::Progress<'_>| drawn.draw(progress);
-            let mut fetcher = Fetcher::new(Cache::of_user()?, &watcher);
+            let mut fetcher = Fetcher::new(Cache::of_user(), &watcher);
             let (bytes, sha256) = fetcher.fetch(&recipe.source)?;
             if recipe.architecture == Architecture::Onnx {
                 onnx::decode(&bytes)?;

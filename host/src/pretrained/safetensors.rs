@@ -15,6 +15,7 @@ pub fn looks_like(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && header.is_some_and(|length| length < MAX_HEADER)
 }
 
+/// Its floating-point tensors by name.
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| WeightsError::Damaged(error.to_string()))?;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// Numbers in a shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
+    /// Outermost side first.
     pub shape: Vec<usize>,
     /// Row by row, as many as the shape says.
     pub data: Vec<f32>,
@@ -44,6 +46,7 @@ pub enum Number {
 }
 
 impl Number {
+    /// Bytes of one number.
     pub fn size(self) -> usize {
         match self {
             Number::F32 => 4,
@@ -84,7 +87,7 @@ fn half_to_f32(bits: u16) -> f32 {
     tract_onnx::prelude::f16::from_bits(bits).to_f32()
 }
 
-/// Reads torch's two formats and safetensors, told apart by their first bytes.
+/// Reads torch's two formats and safetensors, told apart by their first bytes. At least one tensor.
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {
     let mut weights = if super::safetensors::looks_like(bytes) {
         super::safetensors::read(bytes)?

