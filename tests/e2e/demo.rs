@@ -99,6 +99,7 @@ fn a_folder_of_ones_own_tells_the_story_too_and_no_test_photo_is_taught() {
         }
         let told = told(&output);
         assert_eq!(told.taught, taught);
+        // Every test photo is looked at once before and once after.
         assert_eq!(told.before.len(), 2 * (photos - photos / 2));
         assert_eq!(told.after.len(), told.before.len());
     }

@@ -92,7 +92,7 @@ impl Demo {
             "\n3. A board runs it, and is taught {} by pressing its button",
             cast.new
         );
-        let scene = Story {
+        let story = Story {
             old: &cast.old,
             new: &cast.new,
             steps: cast.known.len(),
@@ -100,11 +100,9 @@ impl Demo {
             new_photos: cast.test_new.len(),
             presses: cast.teach.len() / cast.burst(),
             burst: cast.burst(),
-        }
-        .scene();
-        file::write(&place("story.scene"), scene.as_bytes())?;
-        let frames = 2 * (cast.test_old.len() + cast.test_new.len()) + cast.teach.len();
-        let told = self.tell(frames as u64, cast.burst())?;
+        };
+        file::write(&place("story.scene"), story.scene().as_bytes())?;
+        let told = self.tell(story.frames() as u64, cast.burst())?;
         report(&cast, &told);
         let picture = contact_sheet(&cast, &told, &camera)?;
         file::write(&place("contact-sheet.png"), &Frame::from(picture).to_png()?)?;

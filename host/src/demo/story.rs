@@ -12,6 +12,9 @@ pub const MOST_BURST: usize = 10;
 /// The fewest: the board learns nothing from fewer.
 pub const LEAST_BURST: usize = 3;
 
+/// Frames of a press of `next`.
+const STEP: usize = 2;
+
 /// Folders below the camera's.
 pub const TEST: &str = "test";
 pub const TEACH: &str = "teach";
@@ -34,7 +37,14 @@ pub struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// The scene script, in which every photo is before the camera for one frame of `FPS`.
+    /// Frames that the board looks at.
+    pub fn frames(&self) -> usize {
+        let tests = 2 * (self.old_photos + self.new_photos);
+        tests + STEP * self.steps + self.presses * self.burst
+    }
+
+    /// The scene script, in which every test photo is before the camera for one frame of `FPS`
+    /// before teaching and for one after it.
     pub fn scene(&self) -> String {
         let mut scene = String::from("# Made by `lastlayer demo`.\n");
         let mut frame = 0;
@@ -48,10 +58,12 @@ impl Story<'_> {
             line(frame, &format!("show {TEST}/{class}"));
             frame += photos;
         }
+        // Meanwhile test photos would come again and be counted twice.
+        line(frame, &format!("show {TEACH}/0"));
         for _ in 0..self.steps {
             line(frame, "press next");
             line(frame + 1, "release next");
-            frame += 2;
+            frame += STEP;
         }
         for number in 0..self.presses {
             line(frame, &format!("show {TEACH}/{number}"));
@@ -201,6 +213,7 @@ mod tests {
         let parsed: lastlayer_firmware::scene::Scene = scene.parse().unwrap();
         assert_eq!(scene.matches("press teach").count(), 2);
         // 9 test frames, 4 for `next`, 14 taught, 9 test frames; the last one is frame 35.
+        assert_eq!(story.frames(), 36);
         assert_eq!(parsed.end, std::time::Duration::from_millis(3500));
     }
 
