@@ -23,6 +23,7 @@ const CACHE: framed::Kind = framed::Kind {
     version: 1,
 };
 
+/// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     #[error(
@@ -44,6 +45,7 @@ pub enum EvaluateError {
 
 /// One embedding a photo with its class.
 pub struct Embeddings {
+    /// Names, in order.
     pub classes: Vec<String>,
     /// One a photo; indexes `classes`.
     pub labels: Vec<usize>,
@@ -56,6 +58,7 @@ pub struct Embeddings {
 pub struct Score {
     /// Photos taught a class.
     pub shots: usize,
+    /// Of the head.
     pub kind: Kind,
     /// Share of right answers, 0..=1, one a split.
     pub accuracies: Vec<f64>,

@@ -78,6 +78,7 @@ pub fn bar(what: &str, total: u64) -> ProgressBar {
 pub struct FetchBar(RefCell<Option<ProgressBar>>);
 
 impl FetchBar {
+    /// To be told of everything that a fetcher does, in order.
     pub fn draw(&self, progress: Progress<'_>) {
         let mut bar = self.0.borrow_mut();
         match progress {

@@ -13,6 +13,7 @@ use super::story::{Event, Told};
 /// The most of its complaints that is read, in bytes.
 const MAX_COMPLAINT: u64 = 64 << 10;
 
+/// Why a board's run came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BoardError {
     #[error("the board's program cannot be run: {0}")]
@@ -40,6 +41,7 @@ impl Drop for Running {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Run {
+    /// The same events, summed up.
     pub told: Told,
     /// The events as they came, one JSON object a line.
     pub log: String,

@@ -34,6 +34,7 @@ const TESTED: usize = 150;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Photo {
     Picture(RgbImage),
+    /// JPEG or PNG.
     File(PathBuf),
 }
 
@@ -41,14 +42,19 @@ pub enum Photo {
 pub struct Cast {
     /// Classes known from the start, `old` among them, with the photos that they are known by.
     pub known: Vec<(String, Vec<Photo>)>,
+    /// What the new class is taken for before it is taught.
     pub old: String,
+    /// The class that is taught.
     pub new: String,
     /// A whole number of bursts.
     pub teach: Vec<Photo>,
+    /// Photos of `old` that nobody learns from.
     pub test_old: Vec<Photo>,
+    /// Photos of `new` that nobody learns from.
     pub test_new: Vec<Photo>,
 }
 
+/// Why the photos do not make a story.
 #[derive(Debug, thiserror::Error)]
 pub enum CastError {
     #[error(transparent)]

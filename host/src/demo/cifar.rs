@@ -37,6 +37,7 @@ const TEST: [(&str, &str); 2] = [
     ),
 ];
 
+/// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
 pub enum CifarError {
     #[error(transparent)]

@@ -27,6 +27,7 @@ const RED: Rgb888 = Rgb888::new(185, 30, 30);
 
 /// Photos under a heading.
 pub struct Section<'a> {
+    /// One line.
     pub heading: String,
     /// In rows of as many as `draw` is told.
     pub photos: Vec<&'a Seen>,

@@ -15,10 +15,12 @@ pub const LEAST_BURST: usize = 3;
 /// Frames of a press of `next`.
 const STEP: usize = 2;
 
-/// Folders below the camera's.
+/// The camera's folder with the test photos, a folder for each class.
 pub const TEST: &str = "test";
+/// The camera's folder with the photos to teach, a folder for each press, numbered from 0.
 pub const TEACH: &str = "teach";
 
+/// What the scene script depends on.
 pub struct Story<'a> {
     /// Known from the start.
     pub old: &'a str,
@@ -26,8 +28,9 @@ pub struct Story<'a> {
     pub new: &'a str,
     /// How often `next` is pressed until `new` is selected.
     pub steps: usize,
-    /// Photos in `test/OLD` and `test/NEW`.
+    /// Photos in `test/OLD`.
     pub old_photos: usize,
+    /// Photos in `test/NEW`.
     pub new_photos: usize,
     /// Presses: folders `teach/0`, `teach/1`, ...
     pub presses: usize,
@@ -120,6 +123,7 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether it was recognised.
     pub fn right(&self) -> bool {
         self.truth == self.said
     }

@@ -16,6 +16,7 @@ const BUILT_IN: [(&str, &str); 1] = [(
 )];
 const MAX_RECIPE: u64 = 1 << 20;
 
+/// One recipe file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -37,6 +38,7 @@ pub struct Recipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
+    /// The source is weights, under one of the two namings that are in use.
     MobilenetV2,
     /// The source is a whole ONNX classifier.
     Onnx,
@@ -72,6 +74,7 @@ pub struct Source {
     pub sha256: String,
 }
 
+/// Why there is no recipe to follow.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     #[error(

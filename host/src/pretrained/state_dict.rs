@@ -14,6 +14,7 @@ pub struct Tensor {
 /// Floating-point tensors by name; counters and other whole numbers are left out.
 pub type StateDict = BTreeMap<String, Tensor>;
 
+/// Why a file gives no weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     #[error(
@@ -39,6 +40,7 @@ pub enum WeightsError {
 pub enum Number {
     F32,
     F16,
+    /// The upper half of an `F32`.
     Bf16,
     F64,
     /// Whole numbers and truth values of this many bytes: read past, not used.
@@ -87,7 +89,8 @@ fn half_to_f32(bits: u16) -> f32 {
     tract_onnx::prelude::f16::from_bits(bits).to_f32()
 }
 
-/// Reads torch's two formats and safetensors, told apart by their first bytes. At least one tensor.
+/// Reads torch's two formats and safetensors, told apart by their first bytes. Gives at least one
+/// tensor. A `module.` before every name is taken off.
 pub fn read(bytes: &[u8]) -> Result<StateDict, WeightsError> {
     let mut weights = if super::safetensors::looks_like(bytes) {
         super::safetensors::read(bytes)?

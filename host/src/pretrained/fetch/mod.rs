@@ -30,6 +30,7 @@ pub enum Progress<'a> {
 /// Called on the thread that fetches.
 pub type Watcher<'a> = &'a dyn Fn(Progress<'_>);
 
+/// Why a file could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error(transparent)]
@@ -81,6 +82,7 @@ pub struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
+    /// Nothing is fetched or touched yet.
     pub fn new(cache: Cache, watcher: Watcher<'a>) -> Self {
         Self {
             cache,
