@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod cost;
 pub mod cut;
+mod edit;
 pub mod metadata;
 pub mod mobilenet_v2;
 pub mod onnx;
@@ -103,10 +104,12 @@ impl std::fmt::Display for Shape<'_> {
     }
 }
 
-/// The network as tract understands it, with `output` as its only output.
+/// The network as tract understands it, with `output` as its only output. What is not needed for it
+/// may be beyond tract.
 fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
+    let part = edit::part(model, output)?;
     contain(|| {
-        let model = tract_onnx::onnx().model_for_proto_model(model)?;
+        let model = tract_onnx::onnx().model_for_proto_model(&part)?;
         bounded(model.with_outputs_by_name([output])?.into_typed()?)
     })
     .map_err(GraphError::Unsupported)

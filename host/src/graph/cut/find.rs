@@ -13,12 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use lastlayer_shared::error::plain;
 
-use super::{
-    super::{
-        GraphError, Shape, fact_of,
-        onnx::{self, GraphProto, ModelProto, NodeProto},
-    },
-    edit,
+use super::super::{
+    GraphError, Shape, edit, fact_of,
+    onnx::{self, GraphProto, ModelProto, NodeProto},
 };
 
 /// Operators that may follow a classifier and carry its numbers on.
@@ -117,7 +114,7 @@ pub fn classifier(model: &ModelProto) -> Result<Classifier, GraphError> {
     let graph = onnx::graph(model)?;
     let quantised = |node: &&NodeProto| {
         let op = node.op_type.as_str();
-        op.contains("QuantizeLinear") || op.starts_with("QLinear") || op.ends_with("Integer")
+        op.ends_with("uantizeLinear") || op.starts_with("QLinear") || op.ends_with("Integer")
     };
     if let Some(node) = graph.node.iter().find(quantised) {
         return Err(GraphError::Quantised(plain(&node.op_type)));
@@ -299,8 +296,7 @@ impl<'a> Walk<'a> {
                     let name: &str = name;
                     self.constants.contains(name)
                 });
-                let shape = kernel
-                    .and_then(|name| fact_of(&edit::part(self.model, self.graph, name), name).ok());
+                let shape = kernel.and_then(|name| fact_of(self.model, name).ok());
                 match shape.as_ref().map(|(shape, _)| shape.as_slice()) {
                     Some([classes, _, window @ ..]) if window.iter().all(|&side| side == 1) => {
                         Layer::Point(*classes)

@@ -2,10 +2,9 @@
 //!
 //! The input is pinned to one size (`pin`), the classifier is found from the graph's outputs
 //! backwards (`find`), what goes into it becomes the output `embedding` of `1 x D` numbers, and
-//! everything that the embedding does not need is dropped (`edit`). Weights that lie beside the
+//! everything that the embedding does not need is dropped. Weights that lie beside the
 //! file are brought in first (`external`).
 
-mod edit;
 mod external;
 mod find;
 mod pin;
@@ -16,7 +15,7 @@ use lastlayer_shared::backbone::EMBEDDING;
 use tract_onnx::prelude::DatumType;
 
 use super::{
-    GraphError, Shape, fact_of,
+    GraphError, Shape, edit, fact_of,
     onnx::{self, DataType, ModelProto},
     windows,
 };
@@ -52,6 +51,7 @@ pub fn cut(
 
 fn cut_pinned(mut model: ModelProto, size: u32, own_size: Option<u32>) -> Result<Cut, GraphError> {
     let graph = onnx::graph_mut(&mut model)?;
+    edit::state_defaults(graph);
     // Shapes that exporters noted down belong to the unpinned network.
     graph.value_info.clear();
     for output in &mut graph.output {

@@ -4,12 +4,9 @@ use std::collections::HashSet;
 
 use lastlayer_shared::{backbone::EMBEDDING, error::plain};
 
-use super::{
-    super::{
-        GraphError,
-        onnx::{self, DataType, GraphProto, ModelProto, ValueInfoProto},
-    },
-    edit,
+use super::super::{
+    GraphError, edit,
+    onnx::{self, DataType, GraphProto, ModelProto, ValueInfoProto},
 };
 
 /// Layers whose second and later inputs are weights.

@@ -252,10 +252,10 @@ fn the_deepest_of_several_classifiers_is_taken() {
 fn several_heads_on_one_tensor_are_one_classifier() {
     let heads = |second: &str| {
         vec![
-            node("Gemm", &["flat", "dense", "bias"], "one", vec![]),
+            node("Gemm", &["flat", "dense", "bias"], "head1", vec![]),
             node("Tanh", &["flat"], "other", vec![]),
-            node("Gemm", &[second, "dense"], "two", vec![]),
-            node("Add", &["one", "two"], "sum", vec![]),
+            node("Gemm", &[second, "dense"], "head2", vec![]),
+            node("Add", &["head1", "head2"], "sum", vec![]),
             node("Div", &["sum", "six"], "scores", vec![]),
         ]
     };

@@ -80,7 +80,7 @@ fn cut_to(model: ModelProto, width: usize) -> Vec<String> {
         graph
             .initializer
             .iter()
-            .all(|tensor| tensor.name == "kernel"),
+            .all(|tensor| ["kernel", "axis"].contains(&tensor.name.as_str())),
         "weights are left"
     );
     cut.removed.into_iter().map(|(op, _)| op).collect()

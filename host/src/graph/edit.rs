@@ -1,8 +1,11 @@
-//! Changes to a graph that do not change what it computes.
+//! Changes to a graph that do not change what it computes, and parts of it.
 
 use std::collections::HashSet;
 
-use super::super::onnx::{GraphProto, ModelProto, NodeProto};
+use super::{
+    GraphError,
+    onnx::{self, AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto},
+};
 
 /// Renames a tensor wherever it occurs.
 pub fn rename(graph: &mut GraphProto, from: &str, to: &str) {
@@ -57,11 +60,8 @@ fn names<'a>(graph: &'a GraphProto, into: &mut HashSet<&'a str>) {
 }
 
 fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
-    let graphs = |attribute| {
-        let attribute: &super::super::onnx::AttributeProto = attribute;
-        attribute.g.iter().chain(&attribute.graphs)
-    };
-    node.attribute.iter().flat_map(graphs)
+    let attributes = node.attribute.iter();
+    attributes.flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
 }
 
 /// Names that the bodies of If and Loop take from outside.
@@ -117,7 +117,8 @@ pub fn drop_unused(graph: &mut GraphProto) -> Vec<(String, String)> {
 }
 
 /// The part of the network that computes `tensor`, without a copy of anything else.
-pub fn part(model: &ModelProto, graph: &GraphProto, tensor: &str) -> ModelProto {
+pub fn part(model: &ModelProto, tensor: &str) -> Result<ModelProto, GraphError> {
+    let graph = onnx::graph(model)?;
     let (keep, names) = needed(graph, &[tensor]);
     let nodes = graph.node.iter().zip(&keep);
     let initializers = graph.initializer.iter();
@@ -134,11 +135,30 @@ pub fn part(model: &ModelProto, graph: &GraphProto, tensor: &str) -> ModelProto 
         input: graph.input.clone(),
         ..GraphProto::default()
     };
-    ModelProto {
+    Ok(ModelProto {
         ir_version: model.ir_version,
         opset_import: model.opset_import.clone(),
         graph: Some(part),
         functions: model.functions.clone(),
         ..ModelProto::default()
+    })
+}
+
+/// Writes the value down that a ConstantOfShape has where it says none, a float 0: tract takes it
+/// for a 0 of 64 bits and then fails on what reads it.
+pub fn state_defaults(graph: &mut GraphProto) {
+    for node in &mut graph.node {
+        if node.op_type == "ConstantOfShape" && node.attribute.is_empty() {
+            node.attribute.push(AttributeProto {
+                name: "value".into(),
+                r#type: AttributeType::Tensor.into(),
+                t: Some(onnx::weights("", &[1], &[0.0])),
+                ..AttributeProto::default()
+            });
+        }
+        for attribute in &mut node.attribute {
+            let inner = attribute.g.iter_mut().chain(&mut attribute.graphs);
+            inner.for_each(state_defaults);
+        }
     }
 }
