@@ -5,6 +5,7 @@ use tract_onnx::tract_core::ops::{
     Cost,
     cnn::{Conv, Deconv},
     einsum::EinSum,
+    nn::{Reduce, Reducer},
 };
 
 use lastlayer_shared::contain::contain;
@@ -16,7 +17,8 @@ pub struct NetworkCost {
     /// Operators in the file.
     pub operators: usize,
     pub parameters: u64,
-    /// Multiply-accumulates of convolutions and matrix products for one picture.
+    /// Multiply-accumulates for one picture: convolutions, matrix products, and the additions of
+    /// averages over positions.
     pub macs: u64,
     pub file_bytes: u64,
 }
@@ -27,8 +29,12 @@ pub fn of(model: &ModelProto, output: &str) -> Result<NetworkCost, GraphError> {
     let macs = contain(|| {
         let mut macs = 0u64;
         for node in typed.nodes() {
+            let sum = node
+                .op_as::<Reduce>()
+                .is_some_and(|reduce| matches!(reduce.reducer, Reducer::Sum));
+            let product = node.op_is::<Conv>() || node.op_is::<Deconv>() || node.op_is::<EinSum>();
             // Others have a cost too, such as 11 for one sigmoid, but nobody counts them.
-            if !(node.op_is::<Conv>() || node.op_is::<Deconv>() || node.op_is::<EinSum>()) {
+            if !(product || sum) {
                 continue;
             }
             let inputs = typed.node_input_facts(node.id)?;
