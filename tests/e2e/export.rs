@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -265,6 +266,109 @@ fn the_recipes_network_is_the_one_of_the_paper() {
     python.arg(script("mobilenet_v2.py")).args(weights);
     let largest = difference(python.arg(SIZE).args(files), photos);
     assert!(photos >= 3 && largest < 1e-4, "{largest}");
+}
+
+/// A classifier of 32 x 32 pixels that is made here.
+fn small_classifier() -> onnx::ModelProto {
+    let numbers = |count: usize| {
+        (0..count)
+            .map(|i| (i % 7) as f32 * 0.1 - 0.2)
+            .collect::<Vec<_>>()
+    };
+    onnx::model(onnx::GraphProto {
+        name: "small".into(),
+        node: vec![
+            onnx::node("Conv", &["input", "kernel"], "conv", vec![]),
+            onnx::node("Relu", &["conv"], "features", vec![]),
+            onnx::node("GlobalAveragePool", &["features"], "pool", vec![]),
+            onnx::node("Flatten", &["pool"], "flat", vec![]),
+            onnx::node("Gemm", &["flat", "dense"], "scores", vec![]),
+        ],
+        initializer: vec![
+            onnx::weights("kernel", &[4, 3, 3, 3], &numbers(108)),
+            onnx::weights("dense", &[4, 5], &numbers(20)),
+        ],
+        input: vec![onnx::value("input", &[1, 3, 32, 32])],
+        output: vec![onnx::value("scores", &[1, 5])],
+        ..onnx::GraphProto::default()
+    })
+}
+
+#[test]
+fn files_are_what_they_are_named_and_the_source_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let export = |source: &OsStr, output: &str| {
+        let mut export = lastlayer();
+        export.current_dir(folder.path()).arg("export").arg(source);
+        export.args(["--preprocess", "imagenet", "-o", output]);
+        export
+    };
+    let bytes = onnx::encode(&small_classifier());
+    fs::write(place("net.onnx"), &bytes).unwrap();
+    // A file that happens to have the name of a preprocessing changes nothing.
+    fs::write(place("imagenet"), "input_size = 64").unwrap();
+    let net = OsStr::new("net.onnx");
+    let printed = succeed(&mut export(net, "out.onnx"));
+    assert!(printed.contains("1 x 3 x 32 x 32"), "{printed}");
+    check(&place("out.onnx"));
+    let error = fail(&mut export(net, "./net.onnx"), 1);
+    assert!(error.contains("is the network itself"), "{error}");
+    assert_eq!(fs::read(place("net.onnx")).unwrap(), bytes);
+    // Said before anything is read.
+    let error = fail(&mut export(OsStr::new("imagenet"), "no/such/out.onnx"), 1);
+    assert!(error.contains("cannot write"), "{error}");
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let name = OsStr::from_bytes(b"net\xff.onnx");
+        fs::write(folder.path().join(name), &bytes).unwrap();
+        succeed(&mut export(name, "out.onnx"));
+    }
+}
+
+#[test]
+fn a_recipes_file_is_what_the_recipe_says_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |bytes: &[u8], architecture: [&str; 2], expected: &str| {
+        let [architecture, cut] = architecture;
+        fs::write(folder.path().join("net"), bytes).unwrap();
+        let text = include_str!("../../models/mobilenet-v2.toml");
+        let (before, _) = text.split_once("[[source]]").unwrap();
+        let recipe = before
+            .replace("name = \"mobilenet-v2\"", "name = \"mine\"")
+            .replace("= \"mobilenet-v2\"", &format!("= \"{architecture}\""))
+            .replace("\"global-pool\"", &format!("\"{cut}\""));
+        let sum = lastlayer_shared::file::sha256(bytes);
+        let source = format!("[[source]]\nfile = \"net\"\nsha256 = \"{sum}\"\n");
+        fs::write(folder.path().join("mine.toml"), recipe + &source).unwrap();
+        let mut export = lastlayer();
+        export.current_dir(folder.path());
+        let error = fail(
+            export.args(["export", "mine", "--recipes", ".", "-o", "out.onnx"]),
+            1,
+        );
+        assert!(error.contains(expected), "{error}");
+    };
+    let weights = recipes_weights();
+    let classifier = ["onnx", "classifier"];
+    fails(&weights, classifier, "its file holds weights");
+    let mut model = small_classifier();
+    let builder = ["mobilenet-v2", "global-pool"];
+    fails(&onnx::encode(&model), builder, "does not hold weights");
+    let kernel = &mut model.graph.as_mut().unwrap().initializer[0];
+    fs::write(folder.path().join("w.data"), &kernel.raw_data).unwrap();
+    kernel.raw_data.clear();
+    kernel.data_location = Some(1);
+    kernel.external_data.push(onnx::StringStringEntryProto {
+        key: "location".into(),
+        value: "w.data".into(),
+    });
+    fails(
+        &onnx::encode(&model),
+        classifier,
+        "must hold its numbers itself",
+    );
 }
 
 /// Copies the photos whose number is one of every `step`-th, as labelled folders.

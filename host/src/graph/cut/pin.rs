@@ -10,16 +10,12 @@ use super::super::{
 };
 
 /// Layers whose second and later inputs are weights.
-const WEIGHED: [&str; 9] = [
+const WEIGHED: [&str; 5] = [
     "Conv",
     "Gemm",
     "MatMul",
     "BatchNormalization",
     "LayerNormalization",
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
 ];
 
 /// Pins the one picture input to `1 x 3 x N x N`; gives N and the network's own size. A network
