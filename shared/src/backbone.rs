@@ -8,7 +8,7 @@ use prost::Message;
 use tract_onnx::{pb::ModelProto, prelude::*};
 
 use crate::{
-    contain::contain,
+    contain::{bounded, contain},
     file::sha256,
     frame::Frame,
     preprocess::{Preprocess, PreprocessError},
@@ -56,7 +56,9 @@ impl Backbone {
                 .model_for_proto_model(&proto)?
                 .with_outputs_by_name([EMBEDDING])?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
-            model.into_typed()?.into_optimized()?.into_runnable()
+            bounded(model.into_typed()?)?
+                .into_optimized()?
+                .into_runnable()
         })
         .map_err(BackboneError::Load)?;
         let width = contain(|| {

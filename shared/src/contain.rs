@@ -8,7 +8,10 @@ use std::{
     sync::Once,
 };
 
-use tract_onnx::prelude::TractResult;
+use tract_onnx::{
+    prelude::{TractResult, TypedModel},
+    tract_core::internal::bail,
+};
 
 thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
@@ -41,6 +44,35 @@ pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     }
 }
 
+/// The most numbers that one tensor inside a network may hold: 1 GiB of floats.
+const MOST_NUMBERS: usize = 1 << 28;
+
+/// Refuses a network with a tensor that would not fit into memory: an allocation that fails aborts
+/// the process, and nothing contains that. For between `into_typed`, which works out sizes, and
+/// `into_optimized`, which computes all that does not depend on the picture.
+pub fn bounded(model: TypedModel) -> TractResult<TypedModel> {
+    for node in model.nodes() {
+        for output in &node.outputs {
+            // Sides that only the run will tell are checked by nobody; tract knows few such.
+            let Some(sides) = output.fact.shape.as_concrete() else {
+                continue;
+            };
+            let numbers = sides
+                .iter()
+                .try_fold(1usize, |numbers, &side| numbers.checked_mul(side));
+            if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+                let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
+                bail!(
+                    "the operator {} gives {} numbers, more than this program keeps in memory",
+                    node.name,
+                    sides.join(" x ")
+                );
+            }
+        }
+    }
+    Ok(model)
+}
+
 /// The usual panic message is not printed for panics that `contain` catches.
 fn be_silent_while_contained() {
     static HOOK: Once = Once::new();
@@ -56,7 +88,24 @@ fn be_silent_while_contained() {
 
 #[cfg(test)]
 mod tests {
+    use tract_onnx::prelude::DatumExt;
+
     use super::*;
+
+    #[test]
+    fn a_tensor_too_large_for_memory_is_refused_before_it_is_made() {
+        let model = |sides: [usize; 3]| {
+            let mut model = TypedModel::default();
+            model
+                .add_source("vast", f32::fact(sides))
+                .and_then(|_| bounded(model))
+        };
+        assert!(model([1 << 10, 1 << 10, 1 << 8]).is_ok());
+        for sides in [[1 << 10, 1 << 10, 257], [1 << 32, 1 << 30, 4]] {
+            let error = contain(|| model(sides).map(drop)).unwrap_err();
+            assert!(error.contains("vast"), "{error}");
+        }
+    }
 
     #[test]
     fn errors_and_panics_are_text() {

@@ -1,11 +1,17 @@
 //! `lastlayer export`.
 
-use std::{collections::HashMap, fs, path::Path, process::Command};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use lastlayer_host::{
     graph::{metadata::Metadata, onnx},
     photos::{self, LabelledPhotos},
-    pretrained::state_dict,
+    pretrained::state_dict::{self, StateDict},
 };
 use lastlayer_shared::{backbone::Backbone, frame::Frame};
 
@@ -93,12 +99,9 @@ fn a_classifier_made_elsewhere_is_cut() {
 fn every_weight_format_gives_the_same_backbone() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    // The recipe's own file is of torch's old format; it is in the cache after an export.
-    backbone();
-    let cache = lastlayer_host::pretrained::cache::Cache::of_user();
-    let sum = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197";
-    fs::write(place("weights.pt"), cache.get(sum).unwrap()).unwrap();
-    let weights = state_dict::read(&fs::read(place("weights.pt")).unwrap()).unwrap();
+    let file = recipes_weights();
+    fs::write(place("weights.pt"), &file).unwrap();
+    let weights = state_dict::read(&file).unwrap();
 
     let bytes: HashMap<&String, Vec<u8>> = weights
         .iter()
@@ -124,21 +127,11 @@ fn every_weight_format_gives_the_same_backbone() {
     .unwrap();
 
     // Python's own pickler writes what torch.save writes; torch itself is not needed.
-    let numbers: Vec<u8> = weights
-        .keys()
-        .flat_map(|name| bytes[name].clone())
-        .collect();
-    let shapes: HashMap<&String, &Vec<usize>> = weights
-        .iter()
-        .map(|(name, tensor)| (name, &tensor.shape))
-        .collect();
-    fs::write(place("numbers"), numbers).unwrap();
-    fs::write(place("shapes"), serde_json::to_vec(&shapes).unwrap()).unwrap();
-    succeed(Command::new("python3").arg(script("make_pth.py")).args([
-        place("shapes"),
-        place("numbers"),
-        place("weights.pth"),
-    ]));
+    let [shapes, numbers] = for_python(&weights, folder.path());
+    let mut make = Command::new("python3");
+    make.arg(script("make_pth.py"))
+        .args([shapes, numbers, place("weights.pth")]);
+    succeed(&mut make);
 
     let mut graphs = Vec::new();
     for name in ["weights.pt", "weights.pth", "weights.safetensors"] {
@@ -152,13 +145,39 @@ fn every_weight_format_gives_the_same_backbone() {
     assert!(graphs[0].is_some() && graphs[0] == graphs[1] && graphs[1] == graphs[2]);
 }
 
-#[test]
-fn tract_and_onnxruntime_agree_on_real_photos() {
-    let Some(mut python) = python() else {
-        return skip("a Python with onnxruntime (LASTLAYER_PYTHON)");
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let photos = folder.path().join("photos");
+/// The recipe's own file is of torch's old format; it is in the cache after an export.
+fn recipes_weights() -> Vec<u8> {
+    backbone();
+    let cache = lastlayer_host::pretrained::cache::Cache::of_user();
+    let sum = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197";
+    cache.get(sum).unwrap()
+}
+
+/// Files with the shapes and the numbers of weights, as tests/reference reads them.
+fn for_python(weights: &StateDict, folder: &Path) -> [PathBuf; 2] {
+    let numbers: Vec<f32> = weights
+        .values()
+        .flat_map(|tensor| tensor.data.iter().copied())
+        .collect();
+    let shapes: HashMap<&String, &Vec<usize>> = weights
+        .iter()
+        .map(|(name, tensor)| (name, &tensor.shape))
+        .collect();
+    let path = folder.join("shapes");
+    fs::write(&path, serde_json::to_vec(&shapes).unwrap()).unwrap();
+    [path, raw(folder, "numbers", &numbers)]
+}
+
+fn raw(folder: &Path, name: &str, numbers: &[f32]) -> PathBuf {
+    let path = folder.join(name);
+    let bytes: Vec<u8> = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Files with what a backbone gets to see of at most `most` real photos, and its embeddings.
+fn embedded(backbone: &Path, folder: &Path, most: usize) -> ([PathBuf; 2], usize) {
+    let photos = folder.join("photos");
     match shared_data("vehicles") {
         Some(vehicles) => every_eighth(&vehicles, &photos, 97),
         None => {
@@ -167,13 +186,7 @@ fn tract_and_onnxruntime_agree_on_real_photos() {
             }
         }
     }
-    let onnx_path = folder.path().join("backbone.onnx");
-    succeed(
-        lastlayer()
-            .args(["export", "mobilenet-v2", "--output"])
-            .arg(&onnx_path),
-    );
-    let bytes = fs::read(&onnx_path).unwrap();
+    let bytes = fs::read(backbone).unwrap();
     let metadata = Metadata::read(&onnx::decode(&bytes).unwrap())
         .unwrap()
         .unwrap();
@@ -181,7 +194,9 @@ fn tract_and_onnxruntime_agree_on_real_photos() {
     let mut embedder = backbone.embedder().unwrap();
     let (mut inputs, mut embeddings) = (Vec::new(), Vec::new());
     let LabelledPhotos { photos, .. } = photos::labelled(&photos).unwrap();
-    for (_, path) in &photos {
+    let step = photos.len().div_ceil(most);
+    let looked_at = photos.iter().step_by(step);
+    for (_, path) in looked_at.clone() {
         let crop = metadata
             .preprocess
             .crop(&Frame::open(path).unwrap())
@@ -189,24 +204,171 @@ fn tract_and_onnxruntime_agree_on_real_photos() {
         inputs.extend(metadata.preprocess.normalise(&crop).unwrap());
         embeddings.extend(embedder.embed_crop(&crop).unwrap());
     }
-    let raw = |name: &str, numbers: &[f32]| {
-        let path = folder.path().join(name);
-        let bytes: Vec<u8> = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
-        fs::write(&path, bytes).unwrap();
-        path
+    let files = [
+        raw(folder, "inputs", &inputs),
+        raw(folder, "embeddings", &embeddings),
+    ];
+    (files, looked_at.len())
+}
+
+/// What a script of tests/reference printed: the largest difference.
+fn difference(command: &mut Command, photos: usize) -> f32 {
+    let largest = succeed(command).trim().parse().unwrap();
+    println!("largest difference over {photos} photos: {largest:e}");
+    largest
+}
+
+#[test]
+fn tract_and_onnxruntime_agree_on_real_photos() {
+    let Some(mut python) = python() else {
+        return skip("a Python with onnxruntime (LASTLAYER_PYTHON)");
     };
-    let (inputs, embeddings) = (raw("inputs", &inputs), raw("embeddings", &embeddings));
-    let printed = succeed(python.arg(script("compare_embeddings.py")).args([
-        &onnx_path,
-        &inputs,
-        &embeddings,
-    ]));
-    let largest: f32 = printed.trim().parse().unwrap();
-    println!(
-        "largest difference over {} photos: {largest:e}",
-        photos.len()
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backbone.onnx");
+    let mut export = lastlayer();
+    succeed(export.args(["export", "mobilenet-v2", "-o"]).arg(&path));
+    let (files, photos) = embedded(&path, folder.path(), usize::MAX);
+    python.arg(script("compare_embeddings.py"));
+    let largest = difference(python.arg(&path).args(files), photos);
+    assert!(photos >= 20 && largest < 1e-4, "{largest}");
+}
+
+/// Independent of our cut: onnxruntime runs the whole classifier as it was.
+#[test]
+fn a_cut_backbone_gives_what_went_into_the_classifier() {
+    let Some(source) = shared_data("models/mobilenet_v2_torchvision.onnx") else {
+        return skip("../shared");
+    };
+    let Some(mut python) = python() else {
+        return skip("a Python with onnxruntime (LASTLAYER_PYTHON)");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.onnx");
+    let mut export = lastlayer();
+    export.arg("export").arg(&source).arg("-o").arg(&path);
+    succeed(export.args(["--preprocess", "imagenet", "--input-size", "160"]));
+    let (files, photos) = embedded(&path, folder.path(), 20);
+    python.arg(script("compare_classifier.py")).arg(&source);
+    let largest = difference(python.arg("160").args(files), photos);
+    assert!(photos >= 10 && largest < 1e-4, "{largest}");
+}
+
+/// Independent of our builder and of tract: numpy, from the raw weights.
+#[test]
+fn the_recipes_network_is_the_one_of_the_paper() {
+    let Some(mut python) = python() else {
+        return skip("a Python with numpy (LASTLAYER_PYTHON)");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let weights = state_dict::read(&recipes_weights()).unwrap();
+    let weights = for_python(&weights, folder.path());
+    let (files, photos) = embedded(backbone(), folder.path(), 6);
+    python.arg(script("mobilenet_v2.py")).args(weights);
+    let largest = difference(python.arg(SIZE).args(files), photos);
+    assert!(photos >= 3 && largest < 1e-4, "{largest}");
+}
+
+/// A classifier of 32 x 32 pixels that is made here.
+fn small_classifier() -> onnx::ModelProto {
+    let numbers = |count: usize| {
+        (0..count)
+            .map(|i| (i % 7) as f32 * 0.1 - 0.2)
+            .collect::<Vec<_>>()
+    };
+    onnx::model(onnx::GraphProto {
+        name: "small".into(),
+        node: vec![
+            onnx::node("Conv", &["input", "kernel"], "conv", vec![]),
+            onnx::node("Relu", &["conv"], "features", vec![]),
+            onnx::node("GlobalAveragePool", &["features"], "pool", vec![]),
+            onnx::node("Flatten", &["pool"], "flat", vec![]),
+            onnx::node("Gemm", &["flat", "dense"], "scores", vec![]),
+        ],
+        initializer: vec![
+            onnx::weights("kernel", &[4, 3, 3, 3], &numbers(108)),
+            onnx::weights("dense", &[4, 5], &numbers(20)),
+        ],
+        input: vec![onnx::value("input", &[1, 3, 32, 32])],
+        output: vec![onnx::value("scores", &[1, 5])],
+        ..onnx::GraphProto::default()
+    })
+}
+
+#[test]
+fn files_are_what_they_are_named_and_the_source_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let export = |source: &OsStr, output: &str| {
+        let mut export = lastlayer();
+        export.current_dir(folder.path()).arg("export").arg(source);
+        export.args(["--preprocess", "imagenet", "-o", output]);
+        export
+    };
+    let bytes = onnx::encode(&small_classifier());
+    fs::write(place("net.onnx"), &bytes).unwrap();
+    // A file that happens to have the name of a preprocessing changes nothing.
+    fs::write(place("imagenet"), "input_size = 64").unwrap();
+    let net = OsStr::new("net.onnx");
+    let printed = succeed(&mut export(net, "out.onnx"));
+    assert!(printed.contains("1 x 3 x 32 x 32"), "{printed}");
+    check(&place("out.onnx"));
+    let error = fail(&mut export(net, "./net.onnx"), 1);
+    assert!(error.contains("is the network itself"), "{error}");
+    assert_eq!(fs::read(place("net.onnx")).unwrap(), bytes);
+    // Said before anything is read.
+    let error = fail(&mut export(OsStr::new("imagenet"), "no/such/out.onnx"), 1);
+    assert!(error.contains("cannot write"), "{error}");
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let name = OsStr::from_bytes(b"net\xff.onnx");
+        fs::write(folder.path().join(name), &bytes).unwrap();
+        succeed(&mut export(name, "out.onnx"));
+    }
+}
+
+#[test]
+fn a_recipes_file_is_what_the_recipe_says_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |bytes: &[u8], architecture: [&str; 2], expected: &str| {
+        let [architecture, cut] = architecture;
+        fs::write(folder.path().join("net"), bytes).unwrap();
+        let text = include_str!("../../models/mobilenet-v2.toml");
+        let (before, _) = text.split_once("[[source]]").unwrap();
+        let recipe = before
+            .replace("name = \"mobilenet-v2\"", "name = \"mine\"")
+            .replace("= \"mobilenet-v2\"", &format!("= \"{architecture}\""))
+            .replace("\"global-pool\"", &format!("\"{cut}\""));
+        let sum = lastlayer_shared::file::sha256(bytes);
+        let source = format!("[[source]]\nfile = \"net\"\nsha256 = \"{sum}\"\n");
+        fs::write(folder.path().join("mine.toml"), recipe + &source).unwrap();
+        let mut export = lastlayer();
+        export.current_dir(folder.path());
+        let error = fail(
+            export.args(["export", "mine", "--recipes", ".", "-o", "out.onnx"]),
+            1,
+        );
+        assert!(error.contains(expected), "{error}");
+    };
+    let weights = recipes_weights();
+    let classifier = ["onnx", "classifier"];
+    fails(&weights, classifier, "its file holds weights");
+    let mut model = small_classifier();
+    let builder = ["mobilenet-v2", "global-pool"];
+    fails(&onnx::encode(&model), builder, "does not hold weights");
+    let kernel = &mut model.graph.as_mut().unwrap().initializer[0];
+    fs::write(folder.path().join("w.data"), &kernel.raw_data).unwrap();
+    kernel.raw_data.clear();
+    kernel.data_location = Some(1);
+    kernel.external_data.push(onnx::StringStringEntryProto {
+        key: "location".into(),
+        value: "w.data".into(),
+    });
+    fails(
+        &onnx::encode(&model),
+        classifier,
+        "must hold its numbers itself",
     );
-    assert!(photos.len() >= 20 && largest < 1e-4, "{largest}");
 }
 
 /// Copies the photos whose number is one of every `step`-th, as labelled folders.

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use clap::Args;
-use lastlayer_shared::{backbone::EMBEDDING, file, preprocess::Preprocess};
+use lastlayer_shared::{backbone::EMBEDDING, error::plain, file, preprocess::Preprocess};
 
 use crate::{
     graph::{
@@ -21,8 +22,8 @@ use crate::{
     pretrained::{
         cache::{Cache, MAX_FILE},
         fetch::Fetcher,
-        recipe::{self, Architecture},
-        state_dict::{self, WeightsError},
+        recipe::{self, Architecture, Recipe},
+        state_dict::{self, StateDict, WeightsError},
     },
     ui,
 };
@@ -38,7 +39,7 @@ const AGREES: f32 = 1e-3;
     lastlayer export my-classifier.onnx --preprocess imagenet --output backbone.onnx")]
 pub struct Export {
     /// A recipe (such as mobilenet-v2), or a .onnx, .pt, .pth or .safetensors file
-    source: String,
+    source: OsString,
     /// The ONNX file to write
     #[arg(long, short)]
     output: PathBuf,
@@ -56,8 +57,10 @@ pub struct Export {
 /// What was found out about the source before anything is built.
 struct Source {
     bytes: Vec<u8>,
-    /// Where weights beside the file are.
-    folder: PathBuf,
+    /// What a recipe says that the bytes are.
+    architecture: Option<Architecture>,
+    /// Where weights beside the file are; a recipe's file has none.
+    folder: Option<PathBuf>,
     preprocess: Preprocess,
     input_size: Option<u32>,
     provenance: BTreeMap<String, String>,
@@ -70,6 +73,8 @@ struct Built {
     before: NetworkCost,
     removed: Vec<(String, String)>,
     input_size: u32,
+    /// The size that the source was made for, where it says one.
+    own_size: Option<u32>,
 }
 
 impl Export {
@@ -85,6 +90,7 @@ impl Export {
     }
 
     pub fn run(self) -> anyhow::Result<()> {
+        file::can_write(&self.output)?;
         let source = self.source()?;
         let built = build(&source)?;
         let mut preprocess = source.preprocess.clone();
@@ -99,7 +105,8 @@ impl Export {
         let bytes = onnx::encode(&backbone);
         let written = onnx::decode(&bytes)?;
         let width = graph::embedding_width(&written)?;
-        let apart = compare::largest_difference(&built.whole, EMBEDDING, &written, &preprocess)?;
+        let apart = compare::largest_difference(&built.whole, EMBEDDING, &written, &preprocess)
+            .map_err(|error| error.at_size(built.input_size, built.own_size))?;
         if apart > AGREES {
             return Err(GraphError::Disagrees(apart).into());
         }
@@ -110,7 +117,7 @@ impl Export {
         match built.removed.as_slice() {
             [] => crate::say!("cut: nothing, the weights end at the embedding"),
             removed => {
-                let names: Vec<&str> = removed.iter().map(|(op, _)| op.as_str()).collect();
+                let names: Vec<String> = removed.iter().map(|(op, _)| plain(op)).collect();
                 crate::say!("cut: {}", names.join(", "));
             }
         }
@@ -125,50 +132,51 @@ impl Export {
 
     fn source(&self) -> anyhow::Result<Source> {
         let mut recipes = recipe::all(self.recipes.as_deref())?;
-        if let Some(recipe) = recipes.remove(&self.source) {
-            let drawn = ui::FetchBar::default();
-            let watcher = |progress: crate::pretrained::fetch::Progress<'_>| drawn.draw(progress);
-            let mut fetcher = Fetcher::new(Cache::of_user(), &watcher);
-            let (bytes, sha256) = fetcher.fetch(&recipe.source)?;
-            if recipe.architecture == Architecture::Onnx {
-                onnx::decode(&bytes)?;
-            }
-            return Ok(Source {
-                bytes,
-                folder: PathBuf::from("."),
-                preprocess: match &self.preprocess {
-                    Some(text) => preprocessing(text)?,
-                    None => recipe.preprocess.clone(),
-                },
-                input_size: self.input_size.or(Some(recipe.preprocess.input_size)),
-                provenance: provenance([
-                    ("recipe", recipe.name),
-                    ("source", recipe.description),
-                    ("license", recipe.license),
-                    ("source_sha256", sha256),
-                ]),
-            });
+        if let Some(recipe) = self.source.to_str().and_then(|name| recipes.remove(name)) {
+            return self.fetched(recipe);
         }
         let path = Path::new(&self.source);
         if !path.is_file() {
             return Err(recipe::RecipeError::NoSuch {
-                name: self.source.clone(),
-                known: recipes
-                    .into_keys()
-                    .chain(["mobilenet-v2".into()])
-                    .collect::<std::collections::BTreeSet<_>>()
-                    .into_iter()
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                name: path.display().to_string(),
+                known: recipes.into_keys().collect::<Vec<_>>().join(", "),
             }
             .into());
         }
+        self.read(path)
+    }
+
+    fn fetched(&self, recipe: Recipe) -> anyhow::Result<Source> {
+        let drawn = ui::FetchBar::default();
+        let watcher = |progress: crate::pretrained::fetch::Progress<'_>| drawn.draw(progress);
+        let mut fetcher = Fetcher::new(Cache::of_user(), &watcher);
+        let (bytes, sha256) = fetcher.fetch(&recipe.source)?;
+        Ok(Source {
+            bytes,
+            architecture: Some(recipe.architecture),
+            folder: None,
+            preprocess: match &self.preprocess {
+                Some(text) => preprocessing(text)?,
+                None => recipe.preprocess.clone(),
+            },
+            input_size: self.input_size.or(Some(recipe.preprocess.input_size)),
+            provenance: provenance([
+                ("recipe", recipe.name),
+                ("source", recipe.description),
+                ("license", recipe.license),
+                ("source_sha256", sha256),
+            ]),
+        })
+    }
+
+    fn read(&self, path: &Path) -> anyhow::Result<Source> {
+        if file::same(&self.output, path) {
+            anyhow::bail!(
+                "{} is the network itself; choose another --output",
+                self.output.display()
+            );
+        }
         let bytes = file::read(path, MAX_FILE)?;
-        // A file of preprocessing says which size it is for, a name does not.
-        let stated = self
-            .preprocess
-            .as_deref()
-            .filter(|text| Path::new(text).is_file());
         let preprocess = match &self.preprocess {
             Some(text) => preprocessing(text)?,
             None => {
@@ -179,14 +187,18 @@ impl Export {
                 preprocessing("imagenet")?
             }
         };
-        let input_size = self.input_size.or(stated.map(|_| preprocess.input_size));
+        // A file of preprocessing says which size it is for, a name does not.
+        let text = self.preprocess.as_deref();
+        let stated = text.is_some_and(|text| Preprocess::named(text, 224).is_none());
+        let input_size = self.input_size.or(stated.then_some(preprocess.input_size));
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
         Ok(Source {
-            folder: path.parent().unwrap_or(Path::new(".")).into(),
+            architecture: None,
+            folder: Some(path.parent().unwrap_or(Path::new(".")).into()),
             preprocess,
             input_size,
             provenance: provenance([
@@ -222,61 +234,71 @@ fn preprocessing(text: &str) -> anyhow::Result<Preprocess> {
 }
 
 fn build(source: &Source) -> anyhow::Result<Built> {
-    match state_dict::read(&source.bytes) {
-        Ok(weights) => {
-            let size = source.input_size.unwrap_or(source.preprocess.input_size);
-            let make = |normalisation| mobilenet_v2::build(&weights, size as usize, normalisation);
-            let whole = make(Normalisation::Apart)?;
-            let backbone = make(Normalisation::Folded)?;
-            let mut before = cost::of(&whole, EMBEDDING)?;
-            // tract counts normalisation as multiplications; nobody runs it unfolded.
-            before.macs = cost::of(&backbone, EMBEDDING)?.macs;
-            let trained = |name: &str| !name.contains(".running_");
-            let sizes = weights.iter().filter(|(name, _)| trained(name));
-            before.parameters = sizes.map(|(_, tensor)| tensor.data.len() as u64).sum();
-            before.file_bytes = source.bytes.len() as u64;
-            let mut removed = Vec::new();
-            if let Some((inputs, classes)) = mobilenet_v2::classifier(&weights) {
-                before.operators += 1;
-                before.macs += (inputs * classes) as u64;
-                removed.push(("Gemm".to_owned(), "classifier".to_owned()));
-            }
-            Ok(Built {
-                backbone,
-                whole,
-                before,
-                removed,
-                input_size: size,
-            })
+    match (state_dict::read(&source.bytes), source.architecture) {
+        (Ok(weights), None | Some(Architecture::MobilenetV2)) => from_weights(source, &weights),
+        (Ok(_), Some(Architecture::Onnx)) => {
+            anyhow::bail!("the recipe says `architecture = \"onnx\"`, but its file holds weights")
         }
-        Err(WeightsError::UnknownFormat) => {
+        (Err(WeightsError::UnknownFormat), None | Some(Architecture::Onnx)) => {
             let model = onnx::decode(&source.bytes).map_err(|_| {
                 anyhow::anyhow!(
                     "this is neither an ONNX file nor weights (.pt, .pth, .safetensors); is the \
                      download complete?"
                 )
             })?;
-            let output = onnx::graph(&model)?
-                .output
-                .first()
-                .map(|output| output.name.clone())
-                .unwrap_or_default();
-            let (cut, input_size) = cut::cut(model, source.input_size, &source.folder)?;
-            // The source's own output, as far as the cut has not renamed it.
-            let mut before =
-                cost::of(&cut.whole, &output).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
-            before.operators = onnx::graph(&cut.backbone)?.node.len() + cut.removed.len();
-            before.file_bytes = source.bytes.len() as u64;
-            Ok(Built {
-                whole: cut.whole,
-                backbone: cut.backbone,
-                before,
-                removed: cut.removed,
-                input_size,
-            })
+            from_classifier(source, model)
         }
-        Err(error) => Err(error.into()),
+        (Err(WeightsError::UnknownFormat), Some(Architecture::MobilenetV2)) => {
+            anyhow::bail!(
+                "the recipe says `architecture = \"mobilenet-v2\"`, but its file does not hold \
+                 weights (.pt, .pth, .safetensors); for a whole ONNX classifier write \"onnx\""
+            )
+        }
+        (Err(error), _) => Err(error.into()),
     }
+}
+
+fn from_weights(source: &Source, weights: &StateDict) -> anyhow::Result<Built> {
+    let size = source.input_size.unwrap_or(source.preprocess.input_size);
+    let make = |normalisation| mobilenet_v2::build(weights, size as usize, normalisation);
+    let whole = make(Normalisation::Apart)?;
+    let backbone = make(Normalisation::Folded)?;
+    let mut before = cost::of(&whole, EMBEDDING)?;
+    let trained = |name: &str| !name.contains(".running_");
+    let sizes = weights.iter().filter(|(name, _)| trained(name));
+    before.parameters = sizes.map(|(_, tensor)| tensor.data.len() as u64).sum();
+    before.file_bytes = source.bytes.len() as u64;
+    let mut removed = Vec::new();
+    if let Some((inputs, classes)) = mobilenet_v2::classifier(weights) {
+        before.operators += 1;
+        before.macs += (inputs * classes) as u64;
+        removed.push(("Gemm".to_owned(), "classifier".to_owned()));
+    }
+    Ok(Built {
+        backbone,
+        whole,
+        before,
+        removed,
+        input_size: size,
+        own_size: None,
+    })
+}
+
+fn from_classifier(source: &Source, model: ModelProto) -> anyhow::Result<Built> {
+    let cut = cut::cut(model, source.input_size, source.folder.as_deref())?;
+    // tract does not know every operator that may follow a classifier and is cut off with it.
+    let mut before =
+        cost::of(&cut.whole, &cut.scores).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
+    before.operators = onnx::graph(&cut.backbone)?.node.len() + cut.removed.len();
+    before.file_bytes = source.bytes.len() as u64;
+    Ok(Built {
+        whole: cut.whole,
+        backbone: cut.backbone,
+        before,
+        removed: cut.removed,
+        input_size: cut.size,
+        own_size: cut.own_size,
+    })
 }
 
 fn print_table(before: &NetworkCost, after: &NetworkCost) {

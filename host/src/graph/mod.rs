@@ -3,15 +3,17 @@
 pub mod compare;
 pub mod cost;
 pub mod cut;
+mod edit;
 pub mod metadata;
 pub mod mobilenet_v2;
 pub mod onnx;
+mod windows;
 
 use tract_onnx::prelude::*;
 
 use lastlayer_shared::{
     backbone::{BackboneError, EMBEDDING},
-    contain::contain,
+    contain::{bounded, contain},
 };
 use onnx::ModelProto;
 
@@ -32,11 +34,29 @@ pub enum GraphError {
     )]
     NoInputSize,
     #[error(
-        "no classifier was found at the end of this network (last operators: {0}); it must end in a \
-         Gemm, MatMul or 1x1 Conv layer whose weights are in the file, or be a weight file with a \
-         recipe"
+        "no classifier was found at the end of this network, which must be a Gemm, MatMul or 1x1 \
+         Conv layer whose weights are in the file: {0}"
     )]
     NoClassifier(String),
+    #[error(
+        "the network's output {0:?} has the shape {1}, an answer for every position; a network \
+         that gives one answer for the whole picture is needed"
+    )]
+    Positions(String, String),
+    #[error("this network is quantised (it has {0}); use the float network that it was made from")]
+    Quantised(String),
+    #[error("the operator {node:?} looks at {window} positions at once, and {room} are there")]
+    Window {
+        node: String,
+        window: String,
+        room: String,
+    },
+    #[error("{error}; the network was made for `--input-size {own}`, not for {size}")]
+    OtherSize {
+        error: Box<GraphError>,
+        own: u32,
+        size: u32,
+    },
     #[error("the classifier's input has the shape {0}, which gives no embedding of 1 x D numbers")]
     EmbeddingShape(String),
     #[error("tract cannot run this network: {0}")]
@@ -54,33 +74,63 @@ pub enum GraphError {
     Backbone(#[from] BackboneError),
 }
 
-/// The network as tract understands it, with `output` as its only output.
+impl GraphError {
+    /// Adds that the network was made for another size than it was asked to have: that is a likely
+    /// cause.
+    pub fn at_size(self, size: u32, own: Option<u32>) -> Self {
+        match own {
+            Some(own) if own != size && !matches!(self, Self::OtherSize { .. }) => {
+                Self::OtherSize {
+                    error: Box::new(self),
+                    own,
+                    size,
+                }
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Sides as people write them.
+struct Shape<'a>(&'a [usize]);
+
+impl std::fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, side) in self.0.iter().enumerate() {
+            let times = if at == 0 { "" } else { " x " };
+            write!(f, "{times}{side}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The network as tract understands it, with `output` as its only output. What is not needed for it
+/// may be beyond tract.
 fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
+    let part = edit::part(model, output)?;
     contain(|| {
-        tract_onnx::onnx()
-            .model_for_proto_model(model)?
-            .with_outputs_by_name([output])?
-            .into_typed()
+        let model = tract_onnx::onnx().model_for_proto_model(&part)?;
+        bounded(model.with_outputs_by_name([output])?.into_typed()?)
     })
     .map_err(GraphError::Unsupported)
 }
 
-/// The shape of one tensor of the network; sides that are not numbers are an error.
-fn shape_of(model: &ModelProto, tensor: &str) -> Result<Vec<usize>, GraphError> {
+/// The shape and number type of one tensor of the network; sides that are not numbers are an error.
+fn fact_of(model: &ModelProto, tensor: &str) -> Result<(Vec<usize>, DatumType), GraphError> {
     let typed = typed(model, tensor)?;
     let fact = typed
         .output_fact(0)
         .map_err(|error| GraphError::Unsupported(error.to_string()))?;
     match fact.shape.as_concrete() {
-        Some(shape) => Ok(shape.to_vec()),
+        Some(shape) => Ok((shape.to_vec(), fact.datum_type)),
         None => Err(GraphError::EmbeddingShape(format!("{:?}", fact.shape))),
     }
 }
 
 /// D of a finished backbone.
 pub fn embedding_width(model: &ModelProto) -> Result<usize, GraphError> {
-    match shape_of(model, EMBEDDING)?.as_slice() {
+    match fact_of(model, EMBEDDING)?.0.as_slice() {
         [1, width] => Ok(*width),
-        shape => Err(GraphError::EmbeddingShape(format!("{shape:?}"))),
+        shape => Err(GraphError::EmbeddingShape(Shape(shape).to_string())),
     }
 }
