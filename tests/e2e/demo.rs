@@ -174,3 +174,22 @@ fn a_folder_with_other_files_is_not_touched() {
         3
     );
 }
+
+/// Only names of classes are text; folders may be called anything.
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_need_no_names_in_utf_8() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(OsStr::from_bytes(b"odd\xff"));
+    for class in ["frog", "ship", "horse"] {
+        write_photos(&odd.join("photos").join(class), class, 0, 6);
+    }
+    let mut demo = lastlayer();
+    demo.args(["demo", "--input-size", SIZE, "--photos"])
+        .arg(odd.join("photos"))
+        .arg("--output")
+        .arg(odd.join("out"));
+    succeed(&mut demo);
+    assert_eq!(told(&odd.join("out")).taught, 3);
+}
