@@ -8,7 +8,7 @@ use prost::Message;
 use tract_onnx::{pb::ModelProto, prelude::*};
 
 use crate::{
-    contain::{bounded, contain},
+    contain::{bounded, contain, plausible},
     file::sha256,
     frame::Frame,
     preprocess::{Preprocess, PreprocessError},
@@ -52,6 +52,7 @@ impl Backbone {
         let mut proto =
             ModelProto::decode(onnx).map_err(|error| BackboneError::Load(error.to_string()))?;
         let plan = contain(|| {
+            plausible(&proto)?;
             let model = tract_onnx::onnx()
                 .model_for_proto_model(&proto)?
                 .with_outputs_by_name([EMBEDDING])?

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tract_onnx::{
+    pb::{GraphProto, ModelProto},
     prelude::{TractResult, TypedModel},
     tract_core::internal::bail,
 };
@@ -42,6 +43,33 @@ pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
         }),
         None => Err("an operator asks for something that cannot be done".into()),
     }
+}
+
+/// More sides than any tensor has.
+const MOST_SIDES: u64 = 64;
+
+/// Refuses axes that no tensor has: some of tract's operators count up to them, for centuries. For
+/// before `into_typed`.
+pub fn plausible(model: &ModelProto) -> TractResult<()> {
+    model.graph.iter().try_for_each(plausible_graph)
+}
+
+fn plausible_graph(graph: &GraphProto) -> TractResult<()> {
+    for node in &graph.node {
+        for attribute in &node.attribute {
+            let axes = match attribute.name.as_str() {
+                "axis" => std::slice::from_ref(&attribute.i),
+                "axes" => &attribute.ints,
+                _ => &[],
+            };
+            if let Some(axis) = axes.iter().find(|axis| axis.unsigned_abs() > MOST_SIDES) {
+                bail!("the operator {} names an axis {axis}", node.op_type);
+            }
+            let inner = attribute.g.iter().chain(&attribute.graphs);
+            inner.into_iter().try_for_each(plausible_graph)?;
+        }
+    }
+    Ok(())
 }
 
 /// The most numbers that one tensor inside a network may hold: 1 GiB of floats.
@@ -91,6 +119,41 @@ mod tests {
     use tract_onnx::prelude::DatumExt;
 
     use super::*;
+
+    #[test]
+    fn axes_beyond_any_tensor_are_refused_at_any_depth() {
+        use tract_onnx::pb::{AttributeProto, NodeProto};
+        let node = |attribute| NodeProto {
+            op_type: "LayerNormalization".into(),
+            attribute: vec![attribute],
+            ..NodeProto::default()
+        };
+        let model = |node: NodeProto| ModelProto {
+            graph: Some(GraphProto {
+                node: vec![node],
+                ..GraphProto::default()
+            }),
+            ..ModelProto::default()
+        };
+        let axis = |i| AttributeProto {
+            name: "axis".into(),
+            i,
+            ..AttributeProto::default()
+        };
+        assert!(plausible(&model(node(axis(-1)))).is_ok());
+        assert!(plausible(&model(node(axis(i64::MIN)))).is_err());
+        let axes = AttributeProto {
+            name: "axes".into(),
+            ints: vec![0, 65],
+            ..AttributeProto::default()
+        };
+        let body = AttributeProto {
+            name: "then_branch".into(),
+            g: model(node(axes)).graph,
+            ..AttributeProto::default()
+        };
+        assert!(plausible(&model(node(body))).is_err());
+    }
 
     #[test]
     fn a_tensor_too_large_for_memory_is_refused_before_it_is_made() {

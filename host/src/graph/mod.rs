@@ -13,7 +13,7 @@ use tract_onnx::prelude::*;
 
 use lastlayer_shared::{
     backbone::{BackboneError, EMBEDDING},
-    contain::{bounded, contain},
+    contain::{bounded, contain, plausible},
 };
 use onnx::ModelProto;
 
@@ -109,6 +109,7 @@ impl std::fmt::Display for Shape<'_> {
 fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
     let part = edit::part(model, output)?;
     contain(|| {
+        plausible(&part)?;
         let model = tract_onnx::onnx().model_for_proto_model(&part)?;
         bounded(model.with_outputs_by_name([output])?.into_typed()?)
     })

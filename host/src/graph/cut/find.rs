@@ -96,6 +96,9 @@ const DECISIONS: [&str; 5] = ["Softmax", "LogSoftmax", "Hardmax", "ArgMax", "Top
 /// Operators whose further inputs are shapes and places, which may be computed from the picture's
 /// shape; they are no data.
 const SHAPED: [&str; 6] = ["Reshape", "Squeeze", "Unsqueeze", "Expand", "Slice", "Pad"];
+/// More outputs than any classifier has; each is followed back.
+const MOST_OUTPUTS: usize = 64;
+/// A 1x1 Conv that gives so many numbers is SqueezeNet's classifier, whatever follows.
 const IMAGENET_CLASSES: [usize; 2] = [1000, 1001];
 
 pub struct Classifier {
@@ -122,9 +125,15 @@ pub fn classifier(model: &ModelProto) -> Result<Classifier, GraphError> {
     let walk = Walk::new(model, graph);
     let mut best: Option<((usize, usize), Classifier)> = None;
     let mut refused = None;
-    for output in &graph.output {
+    // Each name once: a file may list one a thousand times.
+    let outputs: BTreeSet<&str> = graph
+        .output
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
+    for output in outputs.into_iter().take(MOST_OUTPUTS) {
         let found = walk
-            .back_from(&output.name)
+            .back_from(output)
             .map_err(GraphError::NoClassifier)
             .and_then(|found| walk.without_positions(found));
         match found {
