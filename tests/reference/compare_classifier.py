@@ -23,6 +23,6 @@ del model.graph.value_info[:]
 session = onnxruntime.InferenceSession(model.SerializeToString())
 name = session.get_inputs()[0].name
 inputs = np.fromfile(inputs, "<f4").reshape(-1, *sides)
-theirs = np.concatenate([session.run([tap], {name: x[None]})[0].reshape(1, -1) for x in inputs])
+theirs = np.concatenate([session.run([tap], {name: x})[0].reshape(1, -1) for x in inputs])
 ours = np.fromfile(embeddings, "<f4").reshape(theirs.shape)
 print(np.abs(ours - theirs).max())
