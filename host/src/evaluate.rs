@@ -62,6 +62,8 @@ pub struct Score {
     pub kind: Kind,
     /// Share of right answers, 0..=1, one a split.
     pub accuracies: Vec<f64>,
+    /// How sure the head said it was, 0..=1, the mean of each split: what `accuracies` should be.
+    pub confidences: Vec<f64>,
     /// Milliseconds to fit the head, one a split.
     pub train_ms: Vec<f64>,
     /// Row: what it is; column: what was said; summed over the splits.
@@ -175,6 +177,7 @@ pub fn score(
             shots,
             kind,
             accuracies: Vec::new(),
+            confidences: Vec::new(),
             train_ms: Vec::new(),
             confusion: vec![vec![0; classes]; classes],
         })
@@ -195,19 +198,21 @@ pub fn score(
             let start = Instant::now();
             let head = Head::fit(score.kind, &examples)?;
             score.train_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            let (mut right, mut tested) = (0u64, 0u64);
+            let (mut right, mut sure, mut tested) = (0u64, 0.0, 0u64);
             for (photo, &label) in data.labels.iter().enumerate() {
                 if is_taught.contains(&photo) {
                     continue;
                 }
-                let Some(answer) = head.answer(&data.embeddings[photo]) else {
-                    continue;
-                };
-                score.confusion[label][answer.class] += 1;
                 tested += 1;
-                right += u64::from(answer.class == label);
+                // Without an answer it is `unknown`, which is not right.
+                if let Some(answer) = head.answer(&data.embeddings[photo]) {
+                    score.confusion[label][answer.class] += 1;
+                    right += u64::from(answer.class == label);
+                    sure += f64::from(answer.confidence);
+                }
             }
             score.accuracies.push(right as f64 / tested.max(1) as f64);
+            score.confidences.push(sure / tested.max(1) as f64);
         }
         done();
     }

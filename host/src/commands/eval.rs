@@ -10,6 +10,7 @@ use crate::{
     evaluate::{self, Score},
     photos,
     pretrained::cache::Cache,
+    statistics::mean,
     ui,
 };
 
@@ -100,10 +101,18 @@ impl Eval {
                 score.shots.to_string(),
                 format!("{:.1}", score.mean() * 100.0),
                 format!("{:.1}", score.deviation() * 100.0),
+                format!("{:.1}", mean(&score.confidences) * 100.0),
                 format!("{:.1}", score.train_ms_median()),
             ]
         });
-        let header = ["head", "photos a class", "mean", "deviation", "training ms"];
+        let header = [
+            "head",
+            "photos a class",
+            "mean",
+            "deviation",
+            "confidence",
+            "training ms",
+        ];
         crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.kind == Kind::default()) {
             print_confusion(last, &data.classes);
@@ -137,6 +146,7 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
         "default": score.kind == Kind::default(),
         "accuracy_mean": score.mean(),
         "accuracy_std": score.deviation(),
+        "confidence_mean": mean(&score.confidences),
         "train_ms_median": score.train_ms_median(),
         "splits": score.accuracies.len(),
         "classes": classes,

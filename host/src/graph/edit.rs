@@ -77,6 +77,11 @@ fn inner_names(node: &NodeProto) -> Vec<String> {
     names
 }
 
+pub fn outputs(graph: &GraphProto) -> Vec<&str> {
+    let names = graph.output.iter();
+    names.map(|output| output.name.as_str()).collect()
+}
+
 /// Which nodes `outputs` need, and the names of all tensors that are read for them.
 pub fn needed(graph: &GraphProto, outputs: &[&str]) -> (Vec<bool>, HashSet<String>) {
     let mut names: HashSet<String> = outputs.iter().map(|&name| name.to_owned()).collect();
@@ -94,12 +99,7 @@ pub fn needed(graph: &GraphProto, outputs: &[&str]) -> (Vec<bool>, HashSet<Strin
 
 /// Drops nodes and weights that no output needs; returns the nodes.
 pub fn drop_unused(graph: &mut GraphProto) -> Vec<(String, String)> {
-    let outputs: Vec<&str> = graph
-        .output
-        .iter()
-        .map(|output| output.name.as_str())
-        .collect();
-    let (keep, names) = needed(graph, &outputs);
+    let (keep, names) = needed(graph, &outputs(graph));
     let mut removed = Vec::new();
     let mut kept = keep.into_iter();
     graph.node.retain(|node| {

@@ -247,6 +247,17 @@ fn confidence_follows_how_often_it_is_right() {
 }
 
 #[test]
+fn too_few_examples_do_not_calibrate_another_kind_of_head() {
+    // With two a class every fold keeps one, from which lda is the nearest mean.
+    let (embeddings, labels) = heaps(9, 3, 2, 24, 3.0);
+    let head = Head::fit(Kind::Lda, &examples(&embeddings, &labels)).unwrap();
+    assert_eq!(head.temperature, calibrate::uncalibrated(Kind::Lda));
+    let (embeddings, labels) = heaps(9, 3, 40, 24, 3.0);
+    let head = Head::fit(Kind::Lda, &examples(&embeddings, &labels)).unwrap();
+    assert_ne!(head.temperature, calibrate::uncalibrated(Kind::Lda));
+}
+
+#[test]
 fn a_new_class_leaves_the_old_examples_in_place() {
     let (embeddings, labels) = heaps(8, 4, 10, 32, 0.4);
     let old: Vec<Example<'_>> = examples(&embeddings, &labels)

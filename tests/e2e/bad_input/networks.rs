@@ -140,7 +140,12 @@ fn networks_that_cannot_be_used() {
     export("grey.onnx", &grey, &[], "one picture of 3 channels");
     let oblong = with(&|graph| graph.input = vec![onnx::value("input", &[1, 3, 96, 64])]);
     export("oblong.onnx", &oblong, &[], "equal sides");
-    let two = with(&|graph| graph.input.push(onnx::value("more", &[1])));
+    let two = with(&|graph| {
+        graph.input.push(onnx::value("more", &[1]));
+        let sum = onnx::node("Add", &["scores", "more"], "sum", vec![]);
+        graph.node.push(sum);
+        graph.output = vec![onnx::value("sum", &[1, 5])];
+    });
     export("two.onnx", &two, &[], "2 tensors");
     let missing = with(&|graph| drop(graph.initializer.remove(20)));
     export(

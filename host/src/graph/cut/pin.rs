@@ -30,7 +30,11 @@ pub fn input(
         .iter()
         .map(|tensor| tensor.name.clone())
         .collect();
-    graph.input.retain(|input| !weights.contains(&input.name));
+    // Some exporters leave inputs that no output needs.
+    let (_, read) = edit::needed(graph, &edit::outputs(graph));
+    graph
+        .input
+        .retain(|input| !weights.contains(&input.name) && read.contains(&input.name));
     let input = match graph.input.as_slice() {
         [input] => input.clone(),
         inputs => return Err(GraphError::Input(several(graph, inputs))),

@@ -218,6 +218,14 @@ fn embeddings_of_other_shapes_and_number_types_become_1_x_d_floats() {
 }
 
 #[test]
+fn inputs_that_nobody_reads_are_left_out() {
+    let mut model = network(head(), "scores", &[1, 5]);
+    let graph = model.graph.as_mut().unwrap();
+    graph.input.insert(0, value("mean", &[1]));
+    assert_eq!(cut_to(model, 4), ["Gemm"]);
+}
+
+#[test]
 fn inputs_that_are_not_one_picture_are_named() {
     let mut model = network(head(), "scores", &[1, 5]);
     let graph = model.graph.as_mut().unwrap();
