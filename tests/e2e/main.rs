@@ -9,6 +9,7 @@ mod board;
 mod demo;
 mod eval;
 mod export;
+mod formats;
 mod live;
 mod package;
 mod site;

@@ -13,6 +13,7 @@ use std::{
 
 use lastlayer_shared::frame::Frame;
 
+pub use convert::PixelFormat;
 pub use folder::FolderCamera;
 pub use v4l2::V4l2Camera;
 
@@ -45,7 +46,8 @@ pub enum CameraError {
     #[error("{0} is not a camera that gives pictures; `v4l2-ctl --list-devices` says what it is")]
     NotACamera(PathBuf),
     #[error(
-        "the camera {device} gives no format that is read here (YUYV or MJPEG), only: {formats}"
+        "the camera {device} gives no format that is read here (RGB3, YUYV, UYVY, NV12, YU12, MJPG \
+         or GREY), only: {formats}"
     )]
     NoFormat { device: PathBuf, formats: String },
     #[error("the camera {device} failed: {source}; was it unplugged?")]

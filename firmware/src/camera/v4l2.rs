@@ -11,7 +11,7 @@ use v4l::{
     video::Capture as _,
 };
 
-use super::{CameraError, Capture, FrameSource, convert};
+use super::{CameraError, Capture, FrameSource, PixelFormat};
 
 /// What is asked for; the device gives the nearest that it has.
 const WANTED: (u32, u32) = (640, 480);
@@ -20,8 +20,6 @@ const BUFFERS: u32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Frames that cannot be read are skipped, but not for ever.
 const MOST_BROKEN: u32 = 50;
-const YUYV: &[u8; 4] = b"YUYV";
-const MJPEG: &[u8; 4] = b"MJPG";
 
 const ENODEV: i32 = 19;
 const EBUSY: i32 = 16;
@@ -32,6 +30,8 @@ const EISDIR: i32 = 21;
 pub struct V4l2Camera {
     device: PathBuf,
     stream: Stream<'static>,
+    pixels: PixelFormat,
+    /// As the device has set it.
     format: v4l::Format,
 }
 
@@ -45,12 +45,11 @@ impl V4l2Camera {
             return Err(CameraError::NotACamera(device.into()));
         }
         let offered = handle.enum_formats().map_err(failed)?;
-        let wanted = [YUYV, MJPEG]
+        let wanted = PixelFormat::ALL
             .into_iter()
-            .find(|code| {
-                offered
-                    .iter()
-                    .any(|format| format.fourcc == FourCC::new(code))
+            .find(|wanted| {
+                let code = FourCC::new(wanted.fourcc());
+                offered.iter().any(|format| format.fourcc == code)
             })
             .ok_or_else(|| CameraError::NoFormat {
                 device: device.into(),
@@ -60,9 +59,10 @@ impl V4l2Camera {
                     .collect::<Vec<_>>()
                     .join(", "),
             })?;
-        let asked = v4l::Format::new(WANTED.0, WANTED.1, FourCC::new(wanted));
+        let code = FourCC::new(wanted.fourcc());
+        let asked = v4l::Format::new(WANTED.0, WANTED.1, code);
         let format = handle.set_format(&asked).map_err(failed)?;
-        if format.fourcc != FourCC::new(wanted) {
+        if format.fourcc != code {
             return Err(CameraError::NoFormat {
                 device: device.into(),
                 formats: format.fourcc.to_string(),
@@ -74,6 +74,7 @@ impl V4l2Camera {
         Ok(Self {
             device: device.into(),
             stream,
+            pixels: wanted,
             format,
         })
     }
@@ -88,14 +89,10 @@ impl FrameSource for V4l2Camera {
                 .next()
                 .map_err(|error| explain(&self.device, error))?;
             let bytes = bytes.get(..meta.bytesused as usize).unwrap_or(bytes);
-            let format = &self.format;
-            let frame = if format.fourcc == FourCC::new(YUYV) {
-                let stride = format.stride.max(format.width * 2);
-                convert::yuyv(format.width, format.height, stride, bytes)
-            } else {
-                convert::mjpeg(bytes)
-            };
-            match frame {
+            let (width, height) = (self.format.width, self.format.height);
+            // Some drivers leave the length of a row out.
+            let stride = self.format.stride.max(self.pixels.shortest_row(width));
+            match self.pixels.decode(width, height, stride, bytes) {
                 Ok(frame) => return Ok(Capture { frame, photo: None }),
                 Err(error) if broken >= MOST_BROKEN => {
                     return Err(CameraError::Device {
