@@ -21,6 +21,14 @@ use crate::{camera::CameraAddress, log::LogFormat};
         next,  short   select the next class\n  \
         next,  long    add a class\n\n\
         On the keyboard these are t, u, n and a.\n\n\
+        A scene, times in seconds from the start, folders inside DIR of folder:DIR:\n  \
+        0 show car\n  \
+        5 press next\n  \
+        5.2 release next\n  \
+        6 show truck\n  \
+        6 press teach\n  \
+        6.2 release teach\n  \
+        9 end\n\n\
         Examples:\n  \
         lastlayerd --package site.llp --camera /dev/video0 --panel keyboard --state ~/taught\n  \
         lastlayerd --package site.llp --camera folder:photos --scene story.scene --log json"

@@ -25,6 +25,9 @@ pub enum Event<'a> {
         backbone: &'a str,
         classes: &'a [String],
         samples: &'a [usize],
+        /// The class that `teach` teaches at first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        selected: Option<&'a str>,
         /// The self-test's largest relative difference.
         self_test: f64,
         load_ms: f64,
@@ -131,17 +134,24 @@ impl<W: Write> Log<W> {
     fn text(&mut self, event: &Event<'_>) -> Option<String> {
         Some(match event {
             Event::Ready { classes: [], .. } => {
-                "ready; no classes yet: hold `next` to add one, then press `teach`".into()
+                "ready; no classes yet: hold `next` (key a) to add one, then press `teach`".into()
             }
             Event::Ready {
-                classes, samples, ..
+                classes,
+                samples,
+                selected,
+                ..
             } => {
                 let list: Vec<String> = classes
                     .iter()
                     .zip(*samples)
                     .map(|(c, n)| format!("{c} ({n})"))
                     .collect();
-                format!("ready; classes with their samples: {}", list.join(", "))
+                format!(
+                    "ready; classes with their samples: {}; `teach` now teaches {}",
+                    list.join(", "),
+                    selected.unwrap_or_default()
+                )
             }
             Event::State { state, time } => format!("{time:8.2}  {state}"),
             Event::Selected { class, time } => format!("{time:8.2}  `teach` now teaches {class}"),

@@ -100,7 +100,7 @@ impl FromStr for Scene {
         if entries.is_empty() {
             return Err(SceneError {
                 line: 1,
-                reason: "there is nothing in it".into(),
+                reason: "it shows nothing; begin with `0 show FOLDER`".into(),
             });
         }
         Ok(Self {

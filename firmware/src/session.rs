@@ -72,6 +72,8 @@ pub enum Refusal {
     NoClass,
     #[error("only {frames} of at least {fewest} frames came; hold still and press again")]
     TooFewFrames { frames: usize, fewest: usize },
+    #[error("the end came while the button was held, and nothing was learned; release it earlier")]
+    Held,
     #[error("the last press is still being learned; press again in a moment")]
     Busy,
     /// Training gave up, for this reason.
@@ -237,8 +239,9 @@ impl Session {
             None => vec![self.end_burst(now)],
             Some(_) => {
                 self.burst.clear();
-                self.state = State::Watching;
-                Vec::new()
+                self.refuse(now);
+                let reason = Refusal::Held;
+                vec![Action::Refused { reason }]
             }
         }
     }

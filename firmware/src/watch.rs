@@ -2,7 +2,7 @@
 //! next frame.
 
 use std::{
-    io::{BufWriter, Write, stdout},
+    io::{BufWriter, Write, stderr, stdout},
     sync::mpsc::{Receiver, Sender, TryRecvError},
     time::{Duration, Instant},
 };
@@ -57,10 +57,19 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         backbone: backbone.id(),
         classes: &knowledge.classes,
         samples: &knowledge.counts,
+        selected: knowledge.classes.first().map(String::as_str),
         self_test,
         load_ms: start.elapsed().as_secs_f64() * 1e3,
     })?;
-    log.warn(Duration::ZERO, trainer.warnings())?;
+    let mut warnings = trainer.warnings();
+    if options.panel == PanelKind::Keyboard {
+        // Nothing can be done where it cannot be said.
+        let _ = writeln!(stderr(), "{}", Keyboard::KEYS);
+        if options.state.is_none() {
+            warnings.push("without --state what is taught is gone when this ends".into());
+        }
+    }
+    log.warn(Duration::ZERO, warnings)?;
     let (jobs, reports) = trainer.spawn(knowledge.clone())?;
     let full = options.burst as usize;
     let rules = BurstRules {

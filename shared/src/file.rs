@@ -14,12 +14,34 @@ const TEMPORARY: &str = ".lastlayer-";
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {}", reading(.source))]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is larger than {limit} bytes, more than this program reads into memory")]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("cannot write {path}: {source}; is the folder there, writable and not full?")]
+    #[error("cannot write {path}: {}", writing(.source))]
     Write { path: PathBuf, source: io::Error },
+}
+
+/// What the commonest failures mean and what to do about them.
+fn reading(source: &io::Error) -> String {
+    match source.kind() {
+        ErrorKind::NotFound => "there is no such file; is the path right?".into(),
+        ErrorKind::IsADirectory => "it is a folder, and a file is wanted here".into(),
+        ErrorKind::PermissionDenied => "this user may not read it".into(),
+        _ => source.to_string(),
+    }
+}
+
+fn writing(source: &io::Error) -> String {
+    match source.kind() {
+        ErrorKind::NotFound => "its folder is not there; make it first".into(),
+        ErrorKind::NotADirectory => "a part of its path is a file, not a folder".into(),
+        ErrorKind::IsADirectory => "it is a folder; give the name of a file".into(),
+        ErrorKind::PermissionDenied => "this user may not write there; choose another place".into(),
+        ErrorKind::StorageFull => "the disk is full; make room".into(),
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place".into(),
+        _ => source.to_string(),
+    }
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -132,7 +132,8 @@ fn for_a_person_the_log_says_what_changes() {
     board.args(["--camera", &camera, "--scene"]);
     let printed = succeed(board.arg(site.path("story.scene")));
     for expected in [
-        "ready; classes with their samples: car (20), bird (20), truck (0)\n",
+        "ready; classes with their samples: car (20), bird (20), truck (0); `teach` now teaches \
+         car\n",
         "`teach` now teaches truck\n",
         "    2.00  collecting\n",
         "learned 10 samples of truck in ",

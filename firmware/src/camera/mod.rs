@@ -82,6 +82,7 @@ impl CameraAddress {
         let device = text.strip_prefix(b"v4l2:").unwrap_or(text);
         match device.starts_with(b"/") {
             true => Ok(Self::V4l2(path(device))),
+            false if path(device).is_dir() => Err("this is a folder: write folder: before it"),
             false => Err("give a device such as /dev/video0, or folder:DIR"),
         }
     }

@@ -22,6 +22,9 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
+    /// For the person at the keyboard.
+    pub const KEYS: &str = "keys: t teach, u undo, n next class, a add a class, Ctrl-C stop";
+
     /// Starts to read keys; the pins follow them.
     pub fn start() -> io::Result<(Self, [(ButtonName, SharedPin); 2])> {
         let before = single_keys().ok();

@@ -106,8 +106,8 @@ fn the_end_finishes_a_released_burst_and_drops_a_held_one() {
     let mut session = Session::new(RULES, 2);
     session.edge(edge(ButtonName::Teach, true, 0));
     (0..3).for_each(|_| session.frame(&frame()));
-    assert!(session.stop(ms(150)).is_empty());
-    assert_eq!(session.state(), State::Watching);
+    let reason = Refusal::Held;
+    assert_eq!(session.stop(ms(150)), [Action::Refused { reason }]);
     session.edge(edge(ButtonName::Teach, true, 1000));
     session.edge(edge(ButtonName::Teach, false, 1100));
     (0..3).for_each(|_| session.frame(&frame()));

@@ -21,7 +21,8 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
 #[derive(Args)]
 #[command(
     after_help = "photos/ holds one folder a class, named after it. Photos in folders within a \
-    class's folder count for\nthat class.\n\n\
+    class's folder count for\nthat class. Only the package's network is used: its own classes and \
+    samples are not.\n\n\
     Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20"
 )]
 pub struct Eval {
@@ -115,6 +116,12 @@ impl Eval {
         ];
         crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.kind == Kind::default()) {
+            crate::say!(
+                "taught {} photos a class, a board is right about {:.0} of 100 photos that it was \
+                 not taught",
+                last.shots,
+                last.mean() * 100.0
+            );
             print_confusion(last, &data.classes);
         }
         Ok(())

@@ -285,7 +285,13 @@ fn from_weights(source: &Source, weights: &StateDict) -> anyhow::Result<Built> {
 }
 
 fn from_classifier(source: &Source, model: ModelProto) -> anyhow::Result<Built> {
-    let cut = cut::cut(model, source.input_size, source.folder.as_deref())?;
+    let ours = Metadata::read(&model).is_ok_and(|metadata| metadata.is_some());
+    let cut = match cut::cut(model, source.input_size, source.folder.as_deref()) {
+        Err(GraphError::NoClassifier(_)) if ours => {
+            anyhow::bail!("this is a backbone already; go on with `lastlayer package`")
+        }
+        cut => cut?,
+    };
     // tract does not know every operator that may follow a classifier and is cut off with it.
     let mut before =
         cost::of(&cut.whole, &cut.scores).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;

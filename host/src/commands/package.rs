@@ -58,6 +58,11 @@ impl Pack {
         );
         file::can_write(&self.output)?;
         let onnx = file::read(&self.backbone, MAX_FILE)?;
+        anyhow::ensure!(
+            !onnx.starts_with(b"PK"),
+            "{} is a package or another archive; give the backbone that `lastlayer export` wrote",
+            self.backbone.display()
+        );
         let model = onnx::decode(&onnx)
             .with_context(|| format!("{} is not a backbone", self.backbone.display()))?;
         let metadata = Metadata::read(&model)?.with_context(|| {

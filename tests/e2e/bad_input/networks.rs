@@ -99,12 +99,10 @@ fn networks_that_cannot_be_used() {
         };
         bench.export_fails(&bench.file(name, bytes), named, expected);
     };
-    export(
-        "headless.onnx",
-        &fs::read(backbone()).unwrap(),
-        &[],
-        "no classifier was found",
-    );
+    let bytes = fs::read(backbone()).unwrap();
+    export("ours.onnx", &bytes, &[], "this is a backbone already");
+    let foreign = changed(|model| model.metadata_props.clear());
+    export("headless.onnx", &foreign, &[], "no classifier was found");
     let graph = |model: &mut onnx::ModelProto| model.graph.take().unwrap();
     let cut = fs::read(backbone()).unwrap();
     export(
