@@ -206,7 +206,7 @@ mod tests {
         assert!(reason(pip).contains("No matching distribution"));
         let npm = "npm error code ETARGET\nnpm error notarget No matching version found for \
                    x@9.\nnpm error notarget In most cases\nnpm error A complete log of this run \
-                   can be found in: /root/.npm/error.log\n";
+                   can be found in: ~/.npm/error.log\n";
         assert_eq!(reason(npm), "notarget No matching version found for x@9.");
         assert_eq!(reason("\u{1b}[31mno\tdisk\n\n"), "[31mno disk");
         assert_eq!(reason("\n"), "it gave no reason");
