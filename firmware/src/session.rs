@@ -230,7 +230,7 @@ impl Session {
     }
 
     /// Nothing comes any more: a burst whose button was released ends as after its longest time, one
-    /// whose button is still held (it may mean undo) is dropped.
+    /// whose button is still held (it may mean undo) is refused.
     pub fn stop(&mut self, now: Duration) -> Vec<Action> {
         if self.state != State::Collecting {
             return Vec::new();
