@@ -88,6 +88,19 @@ pub fn changed(edit: impl Fn(&mut onnx::ModelProto)) -> Vec<u8> {
     onnx::encode(&model)
 }
 
+/// The same with a classifier of five classes behind it, which gives `scores`, and another change.
+fn with_classifier(edit: impl Fn(&mut onnx::GraphProto)) -> Vec<u8> {
+    changed(|model| {
+        let graph = model.graph.as_mut().unwrap();
+        let weights = onnx::weights("fc", &[1280, 5], &vec![0.1; 6400]);
+        graph.initializer.push(weights);
+        let product = onnx::node("MatMul", &["embedding", "fc"], "scores", vec![]);
+        graph.node.push(product);
+        graph.output = vec![onnx::value("scores", &[1, 5])];
+        edit(graph);
+    })
+}
+
 #[test]
 fn networks_that_cannot_be_used() {
     let bench = Bench::new();
@@ -103,7 +116,6 @@ fn networks_that_cannot_be_used() {
     export("ours.onnx", &bytes, &[], "this is a backbone already");
     let foreign = changed(|model| model.metadata_props.clear());
     export("headless.onnx", &foreign, &[], "no classifier was found");
-    let graph = |model: &mut onnx::ModelProto| model.graph.take().unwrap();
     let cut = fs::read(backbone()).unwrap();
     export(
         "cut.onnx",
@@ -113,39 +125,22 @@ fn networks_that_cannot_be_used() {
     );
 
     // A classifier behind the backbone: then other things go wrong.
-    let classifier = |model: &mut onnx::ModelProto| {
-        let mut graph = graph(model);
-        graph
-            .initializer
-            .push(onnx::weights("fc", &[1280, 5], &vec![0.1; 6400]));
-        graph
-            .node
-            .push(onnx::node("MatMul", &["embedding", "fc"], "scores", vec![]));
-        graph.output = vec![onnx::value("scores", &[1, 5])];
-        model.graph = Some(graph);
-    };
-    let with = |edit: &dyn Fn(&mut onnx::GraphProto)| {
-        changed(|model| {
-            classifier(model);
-            edit(model.graph.as_mut().unwrap());
-        })
-    };
-    let symbolic = with(&|graph| graph.input = vec![onnx::value("input", &[1, 3, 0, 0])]);
+    let symbolic = with_classifier(|graph| graph.input = vec![onnx::value("input", &[1, 3, 0, 0])]);
     export("symbolic.onnx", &symbolic, &[], "--input-size N");
-    let unknown = with(&|graph| graph.node[3].op_type = "Sparkle".into());
+    let unknown = with_classifier(|graph| graph.node[3].op_type = "Sparkle".into());
     export("operator.onnx", &unknown, &[], "Sparkle");
-    let grey = with(&|graph| graph.input = vec![onnx::value("input", &[1, 1, 96, 96])]);
+    let grey = with_classifier(|graph| graph.input = vec![onnx::value("input", &[1, 1, 96, 96])]);
     export("grey.onnx", &grey, &[], "one picture of 3 channels");
-    let oblong = with(&|graph| graph.input = vec![onnx::value("input", &[1, 3, 96, 64])]);
+    let oblong = with_classifier(|graph| graph.input = vec![onnx::value("input", &[1, 3, 96, 64])]);
     export("oblong.onnx", &oblong, &[], "equal sides");
-    let two = with(&|graph| {
+    let two = with_classifier(|graph| {
         graph.input.push(onnx::value("more", &[1]));
         let sum = onnx::node("Add", &["scores", "more"], "sum", vec![]);
         graph.node.push(sum);
         graph.output = vec![onnx::value("sum", &[1, 5])];
     });
     export("two.onnx", &two, &[], "2 tensors");
-    let missing = with(&|graph| drop(graph.initializer.remove(20)));
+    let missing = with_classifier(|graph| drop(graph.initializer.remove(20)));
     export(
         "missing.onnx",
         &missing,
@@ -154,7 +149,7 @@ fn networks_that_cannot_be_used() {
     );
     export(
         "name.onnx",
-        &with(&|_| ()),
+        &with_classifier(|_| ()),
         &["--preprocess", "no-such"],
         "imagenet, symmetric, unit",
     );
@@ -163,14 +158,7 @@ fn networks_that_cannot_be_used() {
 #[test]
 fn a_symbolic_network_is_fine_with_an_input_size() {
     let bench = Bench::new();
-    let bytes = changed(|model| {
-        let graph = model.graph.as_mut().unwrap();
-        graph
-            .initializer
-            .push(onnx::weights("fc", &[1280, 5], &vec![0.1; 6400]));
-        graph
-            .node
-            .push(onnx::node("MatMul", &["embedding", "fc"], "scores", vec![]));
+    let bytes = with_classifier(|graph| {
         graph.node.push(onnx::node(
             "Softmax",
             &["scores"],
