@@ -139,6 +139,8 @@ impl Session {
                 self.next_down = Some(edge.at);
                 Vec::new()
             }
+            // Layouts with these buttons follow with their panel.
+            (ButtonName::Undo | ButtonName::Class(_), _) => Vec::new(),
             (ButtonName::Next, false) => match self.next_down.take() {
                 Some(_) if self.classes > 0 && self.state != State::Collecting => {
                     self.selected = (self.selected + 1) % self.classes;

@@ -16,8 +16,14 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ButtonName {
+    /// Short: teach the selected class; long: undo.
     Teach,
+    /// Short: select the next class; long: add a class.
     Next,
+    /// Forget the last burst.
+    Undo,
+    /// Teach this class: index into the board's classes.
+    Class(usize),
 }
 
 impl FromStr for ButtonName {
@@ -27,9 +33,17 @@ impl FromStr for ButtonName {
         match text {
             "teach" => Ok(Self::Teach),
             "next" => Ok(Self::Next),
-            _ => Err(format!(
-                "{text:?} is not a button; there are `teach` and `next`"
-            )),
+            "undo" => Ok(Self::Undo),
+            _ => text
+                .strip_prefix("class-")
+                .and_then(|number| number.parse::<usize>().ok()?.checked_sub(1))
+                .map(Self::Class)
+                .ok_or_else(|| {
+                    format!(
+                        "{text:?} is not a button; there are `teach`, `next`, `undo`, and \
+                         `class-1`, `class-2` and so on"
+                    )
+                }),
         }
     }
 }
