@@ -1,14 +1,18 @@
-//! The command line of `lastlayerd`.
+//! The command line of `lastlayerd`. What it says goes before what the configuration file says.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    CommandFactory, Parser, ValueEnum,
+    CommandFactory, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
     error::ErrorKind,
 };
 
-use crate::{camera::CameraAddress, log::LogFormat};
+use crate::{
+    camera::CameraAddress,
+    config::{Config, ConfigError, PLACE},
+    log::LogFormat,
+};
 
 /// Watches a camera, says what it sees, and learns at the press of a button
 #[derive(Parser, Clone, Debug)]
@@ -29,30 +33,44 @@ use crate::{camera::CameraAddress, log::LogFormat};
         6 press teach\n  \
         6.2 release teach\n  \
         9 end\n\n\
+        RUST_LOG=debug prints every verdict; RUST_LOG=warn only what is wrong.\n\n\
         Examples:\n  \
         lastlayerd --package site.llp --camera /dev/video0 --panel keyboard --state ~/taught\n  \
-        lastlayerd --package site.llp --camera folder:photos --scene story.scene --log json"
+        lastlayerd --package site.llp --camera folder:photos --scene story.scene --log json\n  \
+        lastlayerd check --config lastlayerd.toml\n  \
+        lastlayerd classes rename class-1 scratched"
 )]
+pub struct Arguments {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// The configuration file; without this and --package it is /etc/lastlayer/lastlayerd.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// The package to run
-    #[arg(long)]
-    pub package: PathBuf,
+    #[arg(long, global = true, value_name = "FILE")]
+    pub package: Option<PathBuf>,
+    /// Where taught samples and the head are kept; without it they are gone at the end
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// /dev/videoN, or folder:DIR for a folder of photos
     #[arg(long, value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from))]
-    pub camera: CameraAddress,
-    /// Where taught samples and the head are kept; without it they are gone at the end
-    #[arg(long)]
-    pub state: Option<PathBuf>,
+    pub camera: Option<CameraAddress>,
     /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR,
     /// and presses the buttons itself
-    #[arg(long, conflicts_with = "panel")]
+    #[arg(long, conflicts_with = "panel", value_name = "FILE")]
     pub scene: Option<PathBuf>,
     /// Where the buttons are
-    #[arg(long, value_enum, default_value_t = PanelKind::None)]
-    pub panel: PanelKind,
-    /// How verdicts and events are printed
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log: LogFormat,
+    #[arg(long, value_enum)]
+    pub panel: Option<PanelKind>,
+    /// How verdicts and events are printed [default: text]
+    #[arg(long, value_enum)]
+    pub log: Option<LogFormat>,
     /// Frames a second that a folder camera gives
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub fps: f64,
@@ -65,12 +83,12 @@ pub struct Options {
     /// Stop after this many frames
     #[arg(long)]
     pub frames: Option<u64>,
-    /// Frames that make a burst full
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub burst: u32,
-    /// Seconds after which a burst ends even if it is not full
-    #[arg(long, default_value_t = 2.0, value_parser = positive)]
-    pub burst_seconds: f64,
+    /// Frames that make a burst full [default: 10]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub burst: Option<u32>,
+    /// Seconds after which a burst ends even if it is not full [default: 2]
+    #[arg(long, value_parser = positive)]
+    pub burst_seconds: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,23 +98,75 @@ pub enum PanelKind {
     Keyboard,
 }
 
-impl Options {
-    /// Prints help or wrong usage itself and leaves with 0 or 2, as clap does.
-    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        let options = Self::parse_from(arguments);
-        if options.scene.is_some() && !matches!(options.camera, CameraAddress::Folder(_)) {
-            let text = "a scene shows folders of photos: give --camera folder:DIR with --scene";
-            Self::command()
-                .error(ErrorKind::ArgumentConflict, text)
-                .exit();
-        }
-        options
-    }
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Check configuration, package, camera and panel of this machine, and say what is wrong
+    Check,
+    /// Forget everything that was taught here: factory state
+    Reset {
+        /// Do it; without this it is only said what would be forgotten
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List, rename and remove classes
+    #[command(subcommand)]
+    Classes(ClassCommand),
+    /// List and remove what was taught here, by bursts (a burst is what one press taught)
+    #[command(subcommand)]
+    Samples(SampleCommand),
+}
 
-    /// Time between two frames of a folder camera.
-    pub fn frame_time(&self) -> Duration {
-        Duration::from_secs_f64(1.0 / self.fps)
+#[derive(Subcommand, Clone, Debug)]
+pub enum ClassCommand {
+    /// The classes in order, with their samples
+    List,
+    /// Give a class another name; what was taught stays
+    Rename { from: String, to: String },
+    /// Forget a class and all its samples
+    Remove { class: String },
+}
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum SampleCommand {
+    /// The bursts in the order they were taught
+    List,
+    /// Forget these bursts
+    Remove {
+        #[arg(required = true)]
+        bursts: Vec<u32>,
+    },
+}
+
+impl Arguments {
+    /// Prints help or wrong usage itself and leaves with 0 or 2, as clap does.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        Self::parse_from(arguments)
     }
+}
+
+impl Options {
+    /// The configuration file with what the command line says put over it.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = match (&self.config, &self.package) {
+            (Some(path), _) => Config::read(path)?,
+            (None, None) if std::path::Path::new(PLACE).exists() => Config::read(PLACE.as_ref())?,
+            (None, _) => Config::default(),
+        };
+        let burst = &mut config.burst;
+        burst.frames = self.burst.unwrap_or(burst.frames);
+        burst.seconds = self.burst_seconds.unwrap_or(burst.seconds);
+        burst.fewest = burst.fewest.min(burst.frames);
+        config.log = self.log.unwrap_or(config.log);
+        config.package = self.package.clone().or(config.package);
+        config.state = self.state.clone().or(config.state);
+        Ok(config)
+    }
+}
+
+/// Says what is wrong with the command line, and leaves with 2.
+pub fn wrong_usage(text: &str) -> ! {
+    let kind = ErrorKind::MissingRequiredArgument;
+    Arguments::command().error(kind, text).exit()
 }
 
 /// Frames a second or seconds.
@@ -111,5 +181,32 @@ fn share(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("give a number from 0 to 1".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        Arguments::command().debug_assert();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, "package = 'a.llp'\nstate = 's'\n[burst]\nframes = 4").unwrap();
+        let read = |more: &[&str]| {
+            let path = path.to_str().unwrap();
+            let start = ["lastlayerd", "--config", path];
+            let arguments = Arguments::read(start.iter().chain(more).map(OsString::from));
+            arguments.options.config().unwrap()
+        };
+        let file = read(&[]);
+        assert_eq!(file.package, Some("a.llp".into()));
+        assert_eq!((file.burst.frames, file.burst.fewest), (4, 3));
+        let both = read(&["--package", "b.llp", "--burst", "2"]);
+        assert_eq!(both.package, Some("b.llp".into()));
+        assert_eq!(both.state, Some("s".into()));
+        assert_eq!((both.burst.frames, both.burst.fewest), (2, 2));
+        assert_eq!(both.burst.seconds, 2.0);
     }
 }

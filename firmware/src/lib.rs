@@ -4,32 +4,43 @@
 //! `session` decides, and alone knows its neighbours; camera, panel and memory do not know one
 //! another. Time comes from outside: from a clock on a board, from the scene script in tests.
 
+pub mod burst;
 pub mod camera;
 mod cli;
+pub mod config;
 pub mod feed;
 pub mod log;
 pub mod memory;
 pub mod panel;
 pub mod scene;
+mod service;
 pub mod session;
+mod start;
 mod stop;
+pub mod teachings;
 pub mod trainer;
-pub mod watch;
+pub mod upkeep;
+mod watch;
 
 use std::{
     ffi::OsString,
-    io::{Write, stderr},
+    io::{Write, stderr, stdout},
     process::ExitCode,
 };
 
-pub use cli::Options;
+use cli::{Arguments, ClassCommand, Command, SampleCommand};
+use config::ConfigError;
 use lastlayer_shared::error::one_line;
 use log::LogError;
+use upkeep::Request;
+
+/// The command line or the configuration is wrong: starting again does not help.
+const WRONG_USAGE: u8 = 2;
 
 /// Runs the program with these arguments (the first is its name): the exit code is 0, 1 for a
-/// failure (one line on stderr says what to do) or 2 for wrong usage.
+/// failure or 2 for a wrong command line or configuration; one line on stderr says what to do.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Err(error) = watch::run(&Options::from_arguments(arguments)) else {
+    let Err(error) = run(Arguments::read(arguments)) else {
         return ExitCode::SUCCESS;
     };
     if error.downcast_ref().is_some_and(LogError::nobody_reads) {
@@ -37,5 +48,35 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     // Nothing can be done about an error that nobody can be told of.
     let _ = writeln!(stderr(), "error: {}", one_line(error.as_ref()));
-    ExitCode::FAILURE
+    match error.is::<ConfigError>() {
+        true => ExitCode::from(WRONG_USAGE),
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let options = &arguments.options;
+    let request = match arguments.command {
+        None => return start::run(options, options.config()?),
+        Some(Command::Check) => todo!(),
+        Some(Command::Reset { yes }) => return print(upkeep::reset(&options.config()?, yes)?),
+        Some(Command::Classes(command)) => match command {
+            ClassCommand::List => Request::Classes,
+            ClassCommand::Rename { from, to } => Request::RenameClass { from, to },
+            ClassCommand::Remove { class } => Request::RemoveClass { name: class },
+        },
+        Some(Command::Samples(command)) => match command {
+            SampleCommand::List => Request::Samples,
+            SampleCommand::Remove { bursts } => Request::RemoveSamples { bursts },
+        },
+    };
+    print(upkeep::run(&options.config()?, &request)?)
+}
+
+fn print(lines: Vec<String>) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}").map_err(LogError::from)?;
+    }
+    Ok(())
 }

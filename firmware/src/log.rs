@@ -1,16 +1,22 @@
-//! What the program says while it runs: one JSON object a line, or one plain line.
+//! What the program says while it runs: one JSON object a line on its standard output, or plain
+//! lines through `tracing` on its standard error, where `RUST_LOG` chooses how much.
 
 use std::{
-    io::{self, ErrorKind, Write},
+    fmt,
+    io::{self, ErrorKind, IsTerminal, Write},
     time::Duration,
 };
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// For a person: verdicts only when they change.
+    #[default]
     Text,
     /// One JSON object a line, every verdict.
     Json,
@@ -52,13 +58,19 @@ pub enum Event<'a> {
         /// Frame in to verdict out, milliseconds.
         ms: f64,
     },
+    /// The steady verdict, when it changes: what lights and outputs follow.
+    Shown {
+        time: f64,
+        class: &'a str,
+        confidence: f32,
+    },
     Learned {
         time: f64,
         class: &'a str,
         samples: usize,
         classes: &'a [String],
         counts: &'a [usize],
-        embed_ms: f64,
+        store_ms: f64,
         train_ms: f64,
     },
     Undone {
@@ -70,9 +82,26 @@ pub enum Event<'a> {
         time: f64,
         class: &'a str,
     },
+    /// Classes or samples were changed from outside the panel.
+    Kept {
+        time: f64,
+        change: &'a str,
+        classes: &'a [String],
+        counts: &'a [usize],
+    },
     Refused {
         time: f64,
         reason: String,
+    },
+    /// The camera gives nothing; it is tried again and again.
+    CameraLost {
+        time: f64,
+        reason: &'a str,
+    },
+    /// The camera delivers (again), as this.
+    CameraReady {
+        time: f64,
+        camera: &'a str,
     },
     /// Something is not as it should be, and watching goes on.
     Warning {
@@ -97,29 +126,49 @@ impl LogError {
     }
 }
 
+/// Plain lines on standard error, as much as `RUST_LOG` asks for. Call it once.
+pub fn start_tracing(format: LogFormat) {
+    // With JSON all that happens is on standard output already.
+    let usual = match format {
+        LogFormat::Text => LevelFilter::INFO,
+        LogFormat::Json => LevelFilter::ERROR,
+    };
+    let filter = EnvFilter::builder()
+        .with_default_directive(usual.into())
+        .from_env_lossy();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time();
+    // Somebody else's is as good.
+    let _ = subscriber.try_init();
+}
+
 pub struct Log<W> {
+    /// For JSON.
     out: W,
     format: LogFormat,
-    last_class: Option<String>,
 }
 
 impl<W: Write> Log<W> {
     pub fn new(out: W, format: LogFormat) -> Self {
-        Self {
-            out,
-            format,
-            last_class: None,
-        }
+        Self { out, format }
     }
 
     pub fn write(&mut self, event: &Event<'_>) -> Result<(), LogError> {
-        let line = match self.format {
-            LogFormat::Json => Some(serde_json::to_string(event).map_err(io::Error::from)?),
-            LogFormat::Text => self.text(event),
-        };
-        if let Some(line) = line {
-            writeln!(self.out, "{line}")?;
-            self.out.flush()?;
+        match self.format {
+            LogFormat::Json => {
+                let line = serde_json::to_string(event).map_err(io::Error::from)?;
+                writeln!(self.out, "{line}")?;
+                self.out.flush()?;
+            }
+            LogFormat::Text => match event.level() {
+                Level::DEBUG => tracing::debug!("{event}"),
+                Level::WARN => tracing::warn!("{event}"),
+                _ => tracing::info!("{event}"),
+            },
         }
         Ok(())
     }
@@ -130,12 +179,25 @@ impl<W: Write> Log<W> {
             .into_iter()
             .try_for_each(|warning| self.write(&Event::Warning { time, warning }))
     }
+}
 
-    fn text(&mut self, event: &Event<'_>) -> Option<String> {
-        Some(match event {
-            Event::Ready { classes: [], .. } => {
-                "ready; no classes yet: hold `next` (key a) to add one, then press `teach`".into()
-            }
+impl Event<'_> {
+    fn level(&self) -> Level {
+        match self {
+            Event::Verdict { .. } => Level::DEBUG,
+            Event::Warning { .. } | Event::CameraLost { .. } => Level::WARN,
+            _ => Level::INFO,
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Ready { classes: [], .. } => write!(
+                out,
+                "ready; no classes yet: hold `next` (key a) to add one, then press `teach`"
+            ),
             Event::Ready {
                 classes,
                 samples,
@@ -147,50 +209,64 @@ impl<W: Write> Log<W> {
                     .zip(*samples)
                     .map(|(c, n)| format!("{c} ({n})"))
                     .collect();
-                format!(
+                write!(
+                    out,
                     "ready; classes with their samples: {}; `teach` now teaches {}",
                     list.join(", "),
                     selected.unwrap_or_default()
                 )
             }
-            Event::State { state, time } => format!("{time:8.2}  {state}"),
-            Event::Selected { class, time } => format!("{time:8.2}  `teach` now teaches {class}"),
+            Event::State { state, time } => write!(out, "{time:8.2}  {state}"),
+            Event::Selected { class, time } => {
+                write!(out, "{time:8.2}  `teach` now teaches {class}")
+            }
             Event::Verdict {
+                frame,
                 class,
                 confidence,
                 time,
                 ..
-            } => {
-                if self.last_class.as_deref() == Some(class) {
-                    return None;
-                }
-                self.last_class = Some((*class).into());
-                format!("{time:8.2}  {class} ({:.0}%)", confidence * 100.0)
-            }
+            } => write!(
+                out,
+                "{time:8.2}  frame {frame}: {class} ({:.0}%)",
+                confidence * 100.0
+            ),
+            Event::Shown {
+                class,
+                confidence,
+                time,
+            } => write!(out, "{time:8.2}  {class} ({:.0}%)", confidence * 100.0),
             Event::Learned {
                 class,
                 samples,
                 time,
                 train_ms,
-                embed_ms,
+                store_ms,
                 ..
-            } => format!(
+            } => write!(
+                out,
                 "{time:8.2}  learned {samples} samples of {class} in {:.0} ms",
-                embed_ms + train_ms
+                store_ms + train_ms
             ),
             Event::Undone {
                 class,
                 samples,
                 time,
-            } => format!("{time:8.2}  forgot the last {samples} samples of {class}"),
+            } => write!(
+                out,
+                "{time:8.2}  forgot the last {samples} samples of {class}"
+            ),
             Event::ClassAdded { class, time } => {
-                format!("{time:8.2}  added {class}; `teach` now teaches it")
+                write!(out, "{time:8.2}  added {class}; `teach` now teaches it")
             }
-            Event::Refused { reason, time } => format!("{time:8.2}  refused: {reason}"),
-            Event::Warning { warning, time } => format!("{time:8.2}  warning: {warning}"),
+            Event::Kept { change, time, .. } => write!(out, "{time:8.2}  {change}"),
+            Event::Refused { reason, time } => write!(out, "{time:8.2}  refused: {reason}"),
+            Event::CameraLost { reason, time } => write!(out, "{time:8.2}  {reason}"),
+            Event::CameraReady { camera, time } => write!(out, "{time:8.2}  camera {camera}"),
+            Event::Warning { warning, time } => write!(out, "{time:8.2}  {warning}"),
             Event::Stopped { frames, dropped } => {
-                format!("stopped after {frames} frames, {dropped} dropped")
+                write!(out, "stopped after {frames} frames, {dropped} dropped")
             }
-        })
+        }
     }
 }

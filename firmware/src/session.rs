@@ -8,28 +8,25 @@
 //!    +------- refusing <-----+-------------------------------+
 //! ```
 //!
-//! It takes edges of buttons, crops of frames, and results of training, and gives actions; it does
-//! no work itself and knows no clock: every call says what time it is.
+//! A button of a class collects for that class and needs no release; a button `undo` undoes at
+//! once. It takes edges of buttons, frames with their embeddings, and results of training, and gives
+//! actions; it does no work itself and knows no clock: every call says what time it is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lastlayer_shared::frame::Frame;
+use crate::{
+    burst::{self, Burst, Shot, Skipped},
+    panel::{ButtonName, Edge},
+};
 
-use crate::panel::{ButtonName, Edge};
-
-/// A button held for this long means its second function.
-pub const LONG_PRESS: Duration = Duration::from_millis(2000);
 /// How long a refusal is shown.
 const REFUSING: Duration = Duration::from_millis(1500);
 
 #[derive(Clone, Copy, Debug)]
-pub struct BurstRules {
-    /// Frames that make a burst full, at least 1.
-    pub full: usize,
-    /// A burst ends after this time, full or not.
-    pub longest: Duration,
-    /// Fewer than this are refused.
-    pub fewest: usize,
+pub struct Rules {
+    pub burst: burst::Settings,
+    /// A button held for this long means its second function.
+    pub long_press: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +51,14 @@ impl State {
 /// What the session wants done.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Learn these crops as this class (index into the class list).
-    Learn { class: usize, crops: Vec<Frame> },
+    /// Learn these frames as this class.
+    Learn { class: String, shots: Vec<Shot> },
     /// Forget the burst that was learned last.
     Undo,
     /// Add a class to the list; it becomes the selected one.
     AddClass,
-    /// Another class is selected now.
-    Selected { class: usize },
+    /// Another class is selected now: its place in the list, and its name.
+    Selected { index: usize, class: String },
     /// What was asked for was not done.
     Refused { reason: Refusal },
 }
@@ -70,10 +67,18 @@ pub enum Action {
 pub enum Refusal {
     #[error("there is no class yet; hold `next` to add one")]
     NoClass,
-    #[error("only {frames} of at least {fewest} frames came; hold still and press again")]
-    TooFewFrames { frames: usize, fewest: usize },
+    #[error("there is no class for this button; `lastlayerd classes list` shows those there are")]
+    NoClassOfButton,
+    #[error("only {frames} of at least {fewest} frames could be used; {}", advice(.skipped))]
+    TooFewFrames {
+        frames: usize,
+        fewest: usize,
+        skipped: Skipped,
+    },
     #[error("the end came while the button was held, and nothing was learned; release it earlier")]
     Held,
+    #[error("`undo` was pressed meanwhile, and the burst was dropped")]
+    Undone,
     #[error("the last press is still being learned; press again in a moment")]
     Busy,
     /// Training gave up, for this reason.
@@ -81,24 +86,39 @@ pub enum Refusal {
     Failed(String),
 }
 
+fn advice(skipped: &Skipped) -> &'static str {
+    match skipped {
+        Skipped {
+            still: 0,
+            blurred: 0,
+        } => "no more came in time: press again, or make burst.seconds longer",
+        Skipped { still, blurred } if still >= blurred => {
+            "nothing moved: move the object a little and press again"
+        }
+        _ => "the others were blurred: move more slowly, or give more light, and press again",
+    }
+}
+
 pub struct Session {
-    rules: BurstRules,
+    rules: Rules,
     state: State,
     /// Classes there are.
-    classes: usize,
+    classes: Arc<Vec<String>>,
     selected: usize,
     /// When each button went down, while it is held.
     teach_down: Option<Duration>,
     next_down: Option<Duration>,
     burst_start: Duration,
+    /// What is being taught: selected when the burst began.
+    burst_class: Option<String>,
     /// Crops, not frames: a burst of a large camera's frames would not fit a small board.
-    burst: Vec<Frame>,
+    burst: Burst,
     /// While `Refusing`.
     refused_at: Duration,
 }
 
 impl Session {
-    pub fn new(rules: BurstRules, classes: usize) -> Self {
+    pub fn new(rules: Rules, classes: Arc<Vec<String>>) -> Self {
         Self {
             rules,
             state: State::Watching,
@@ -107,7 +127,8 @@ impl Session {
             teach_down: None,
             next_down: None,
             burst_start: Duration::ZERO,
-            burst: Vec::new(),
+            burst_class: None,
+            burst: Burst::default(),
             refused_at: Duration::ZERO,
         }
     }
@@ -116,9 +137,17 @@ impl Session {
         self.state
     }
 
-    /// Index of the class that a press teaches; `None` while there is none.
-    pub fn selected(&self) -> Option<usize> {
-        (self.selected < self.classes).then_some(self.selected)
+    /// The class that a press teaches; `None` while there is none.
+    pub fn selected(&self) -> Option<&str> {
+        self.classes.get(self.selected).map(String::as_str)
+    }
+
+    /// What is being collected, while it is.
+    pub fn collecting(&self) -> Option<&str> {
+        match self.state {
+            State::Collecting => self.burst_class.as_deref(),
+            _ => None,
+        }
     }
 
     pub fn edge(&mut self, edge: Edge) -> Vec<Action> {
@@ -128,67 +157,100 @@ impl Session {
         actions
     }
 
-    fn pressed_or_released(&mut self, edge: Edge) -> Vec<Action> {
+    fn pressed_or_released(&mut self, edge: Edge) -> Option<Action> {
         match (edge.button, edge.down) {
-            (ButtonName::Teach, true) => self.teach_pressed(edge.at),
+            (ButtonName::Teach, true) => {
+                self.teach_down = Some(edge.at);
+                let class = self.selected().map(Into::into);
+                self.begin(class, edge.at)
+            }
             (ButtonName::Teach, false) => {
                 self.teach_down = None;
-                Vec::new()
+                None
             }
             (ButtonName::Next, true) => {
                 self.next_down = Some(edge.at);
-                Vec::new()
+                None
             }
-            // Layouts with these buttons follow with their panel.
-            (ButtonName::Undo | ButtonName::Class(_), _) => Vec::new(),
-            (ButtonName::Next, false) => match self.next_down.take() {
-                Some(_) if self.classes > 0 && self.state != State::Collecting => {
-                    self.selected = (self.selected + 1) % self.classes;
-                    vec![Action::Selected {
-                        class: self.selected,
-                    }]
-                }
-                _ => Vec::new(),
+            (ButtonName::Next, false) => {
+                self.next_down.take()?;
+                self.select_next()
+            }
+            (ButtonName::Undo, true) => self.undo_pressed(edge.at),
+            (ButtonName::Class(index), true) => match self.classes.get(index).cloned() {
+                Some(class) => self.begin(Some(class), edge.at),
+                None => Some(Action::Refused {
+                    reason: Refusal::NoClassOfButton,
+                }),
             },
+            (ButtonName::Undo | ButtonName::Class(_), false) => None,
         }
     }
 
-    fn teach_pressed(&mut self, now: Duration) -> Vec<Action> {
-        self.teach_down = Some(now);
+    /// Starts a burst, where none runs and nothing is being learned.
+    fn begin(&mut self, class: Option<String>, now: Duration) -> Option<Action> {
         match self.state {
             State::Watching | State::Refusing => {
                 self.state = State::Collecting;
                 self.burst_start = now;
-                self.burst.clear();
-                Vec::new()
+                self.burst_class = class;
+                self.burst = Burst::default();
+                None
             }
             // The burst that runs goes on; a second press within it means nothing.
-            State::Collecting => Vec::new(),
-            State::Training => vec![Action::Refused {
+            State::Collecting => None,
+            State::Training => Some(Action::Refused {
                 reason: Refusal::Busy,
-            }],
+            }),
         }
     }
 
-    /// A frame came, and this is its crop; kept while a burst is collected.
-    pub fn frame(&mut self, crop: &Frame) {
-        if self.state == State::Collecting && self.burst.len() < self.rules.full {
-            self.burst.push(crop.clone());
+    fn select_next(&mut self) -> Option<Action> {
+        if self.classes.is_empty() {
+            return None;
+        }
+        self.selected = (self.selected + 1) % self.classes.len();
+        Some(Action::Selected {
+            index: self.selected,
+            class: self.classes[self.selected].clone(),
+        })
+    }
+
+    fn undo_pressed(&mut self, now: Duration) -> Option<Action> {
+        let reason = match self.state {
+            State::Watching | State::Refusing => {
+                self.state = State::Training;
+                return Some(Action::Undo);
+            }
+            State::Collecting => {
+                self.burst = Burst::default();
+                self.refuse(now);
+                Refusal::Undone
+            }
+            State::Training => Refusal::Busy,
+        };
+        Some(Action::Refused { reason })
+    }
+
+    /// A frame came while `collecting`.
+    pub fn frame(&mut self, shot: Shot) {
+        if self.state == State::Collecting {
+            self.burst.offer(&self.rules.burst, shot);
         }
     }
 
     /// Call it after every frame and at least every few milliseconds.
     pub fn tick(&mut self, now: Duration) -> Vec<Action> {
-        let held = |since: Option<Duration>| {
-            since.is_some_and(|since| now.saturating_sub(since) >= LONG_PRESS)
-        };
+        let long = self.rules.long_press;
+        let held =
+            |since: Option<Duration>| since.is_some_and(|since| now.saturating_sub(since) >= long);
         let mut actions = Vec::new();
         if self.state == State::Refusing && now.saturating_sub(self.refused_at) >= REFUSING {
             self.state = State::Watching;
         }
         if self.state == State::Collecting {
             if held(self.teach_down) {
-                self.burst.clear();
+                self.burst = Burst::default();
                 self.teach_down = None;
                 self.state = State::Training;
                 actions.push(Action::Undo);
@@ -205,21 +267,23 @@ impl Session {
     }
 
     fn burst_over(&self, now: Duration) -> bool {
-        let late = now.saturating_sub(self.burst_start) >= self.rules.longest;
-        self.burst.len() >= self.rules.full || late
+        let late = now.saturating_sub(self.burst_start) >= self.rules.burst.longest();
+        self.burst.full(&self.rules.burst) || late
     }
 
     fn end_burst(&mut self, now: Duration) -> Action {
-        let crops = std::mem::take(&mut self.burst);
-        let reason = match self.selected() {
+        let (shots, skipped) = std::mem::take(&mut self.burst).finish();
+        let fewest = self.rules.burst.fewest as usize;
+        let reason = match self.burst_class.take() {
             None => Refusal::NoClass,
-            Some(_) if crops.len() < self.rules.fewest => Refusal::TooFewFrames {
-                frames: crops.len(),
-                fewest: self.rules.fewest,
+            Some(_) if shots.len() < fewest => Refusal::TooFewFrames {
+                frames: shots.len(),
+                fewest,
+                skipped,
             },
             Some(class) => {
                 self.state = State::Training;
-                return Action::Learn { class, crops };
+                return Action::Learn { class, shots };
             }
         };
         self.refuse(now);
@@ -240,7 +304,7 @@ impl Session {
         match self.teach_down {
             None => vec![self.end_burst(now)],
             Some(_) => {
-                self.burst.clear();
+                self.burst = Burst::default();
                 self.refuse(now);
                 let reason = Refusal::Held;
                 vec![Action::Refused { reason }]
@@ -248,14 +312,27 @@ impl Session {
         }
     }
 
-    /// Training is over and there are `classes` now.
-    pub fn finished(&mut self, classes: usize, select_last: bool) {
+    /// The classes are these now; the selected one stays selected while it is there.
+    pub fn classes_are(&mut self, classes: Arc<Vec<String>>) {
+        let selected = self
+            .selected()
+            .and_then(|name| classes.iter().position(|class| class == name));
+        let last = classes.len().saturating_sub(1);
+        self.selected = selected.unwrap_or(self.selected.min(last));
         self.classes = classes;
-        if select_last || self.selected >= classes {
-            self.selected = classes.saturating_sub(1);
-        }
+    }
+
+    /// What was asked for is done.
+    pub fn finished(&mut self) {
         if self.state == State::Training {
             self.state = State::Watching;
+        }
+    }
+
+    /// Selects a class, by name.
+    pub fn select(&mut self, name: &str) {
+        if let Some(place) = self.classes.iter().position(|class| class == name) {
+            self.selected = place;
         }
     }
 

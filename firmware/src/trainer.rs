@@ -1,5 +1,5 @@
-//! Learning, on a thread of its own, so that watching never waits for it: embeds a burst, puts it
-//! into memory, fits the head on all kept samples. It owns the memory.
+//! Learning, on a thread of its own, so that watching never waits for it: puts a burst into memory,
+//! fits the head on all kept samples. It owns what was taught.
 
 use std::{
     sync::{
@@ -11,37 +11,51 @@ use std::{
 };
 
 use lastlayer_shared::{
-    backbone::{BackboneError, Embedder},
-    frame::{Frame, FrameError},
-    head::{Example, Head, HeadError, Kind},
-    package::Package,
-    sample::examples,
+    frame::FrameError,
+    head::{Head, HeadError, Kind},
 };
 
-use crate::memory::{Memory, MemoryError, NewSample};
+use crate::{
+    burst::Shot,
+    memory::{MemoryError, NewSample},
+    teachings::Teachings,
+    upkeep::{Reply, Request, UpkeepError},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    #[error(transparent)]
-    Backbone(#[from] BackboneError),
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
     #[error("there is nothing to undo")]
     NothingToUndo,
+    #[error("the class {0:?} is not there any more; nothing was learned")]
+    ClassGone(String),
+}
+
+impl TrainError {
+    pub fn disk_is_full(&self) -> bool {
+        match self {
+            Self::Memory(error) | Self::Upkeep(UpkeepError::Memory(error)) => error.disk_is_full(),
+            _ => false,
+        }
+    }
 }
 
 pub enum Job {
-    /// `class` indexes the class list of the last `Knowledge`.
     Learn {
-        class: usize,
-        crops: Vec<Frame>,
+        class: String,
+        shots: Vec<Shot>,
     },
     Undo,
     AddClass,
+    /// Asked for from outside the panel, and where its answer goes.
+    Upkeep(Request, Sender<Result<Reply, String>>),
 }
 
 /// What the board knows: classes in order, with the samples each has, and the head.
@@ -58,8 +72,8 @@ pub enum Outcome {
     Learned {
         class: String,
         samples: usize,
-        /// Milliseconds to embed and store the burst, and to fit the head.
-        embed_ms: f64,
+        /// Milliseconds to store the burst, and to fit the head.
+        store_ms: f64,
         train_ms: f64,
     },
     Undone {
@@ -69,10 +83,16 @@ pub enum Outcome {
     ClassAdded {
         class: String,
     },
+    /// Something was changed from outside, in words.
+    Kept {
+        change: String,
+    },
 }
 
 /// What came of one job.
 pub struct Report {
+    /// Asked for by the panel, which waits for it.
+    pub of_panel: bool,
     pub result: Result<Outcome, TrainError>,
     /// What is known now: as before where the job failed.
     pub knowledge: Knowledge,
@@ -81,105 +101,51 @@ pub struct Report {
 }
 
 pub struct Trainer {
-    package: Package,
-    /// Hash of the package file.
-    package_id: String,
-    embedder: Embedder,
-    memory: Memory,
+    teachings: Teachings,
+    /// Numbers in an embedding.
+    width: usize,
     warnings: Vec<String>,
 }
 
 impl Trainer {
-    pub fn new(package: Package, package_id: String, embedder: Embedder, memory: Memory) -> Self {
+    pub fn new(teachings: Teachings, width: usize) -> Self {
         Self {
-            package,
-            package_id,
-            embedder,
-            memory,
+            teachings,
+            width,
             warnings: Vec::new(),
         }
     }
 
-    /// The package's classes, then those that were added here.
-    fn classes(&self) -> Vec<String> {
-        let mut classes = self.package.classes.clone();
-        for class in self.memory.classes() {
-            if !classes.contains(class) {
-                classes.push(class.clone());
-            }
-        }
-        classes
-    }
-
-    /// All samples that there are. Bursts of the package and of the memory are told apart.
-    fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a>> {
-        let mut all = examples(&self.package.samples);
-        let offset = all
-            .iter()
-            .map(|example| example.burst.saturating_add(1))
-            .max()
-            .unwrap_or(0);
-        let place: Vec<usize> = self
-            .memory
-            .classes()
-            .iter()
-            .map(|name| classes.iter().position(|class| class == name).unwrap_or(0))
-            .collect();
-        all.extend(
-            examples(self.memory.samples())
-                .into_iter()
-                .map(|example| Example {
-                    class: place[example.class],
-                    burst: example.burst.saturating_add(offset),
-                    ..example
-                }),
-        );
-        all
-    }
-
-    /// What is known at the start: the package's own head where nothing was taught, the kept head
-    /// where it is up to date, else a new one.
+    /// What is known at the start: with a head that was kept, else a new one.
     pub fn start(&mut self) -> Result<Knowledge, TrainError> {
-        let kept = if self.memory.samples().is_empty() {
-            self.package.head.clone()
-        } else {
-            let on = self.memory.fitted_on(&self.package_id);
-            let classes = self.classes().len();
-            self.memory
-                .head(&on)
-                .filter(|head| head.check(classes, self.embedder.width()).is_ok())
-        };
-        match kept {
+        match self.teachings.kept_head(self.width) {
             Some(head) => Ok(self.knowledge(Some(Arc::new(head)))),
             None => self.fit(),
         }
     }
 
     fn knowledge(&self, head: Option<Arc<Head>>) -> Knowledge {
-        let classes = self.classes();
-        let mut counts = vec![0; classes.len()];
-        for example in self.examples(&classes) {
-            counts[example.class] += 1;
-        }
+        let classes = self.teachings.classes();
+        let counts = self.teachings.counts(&classes).into_iter();
         Knowledge {
+            counts: counts
+                .map(|(of_package, taught)| of_package + taught)
+                .collect(),
             classes: Arc::new(classes),
-            counts,
             head,
         }
     }
 
     fn fit(&mut self) -> Result<Knowledge, TrainError> {
-        let classes = self.classes();
-        let head = match Head::fit(Kind::default(), &self.examples(&classes)) {
+        let classes = self.teachings.classes();
+        let head = match Head::fit(Kind::default(), &self.teachings.examples(&classes)) {
             Ok(head) => Some(head),
             Err(HeadError::TooFewClasses(_)) => None,
             Err(error) => return Err(error.into()),
         };
         // The samples are stored; without its head the next start only takes longer.
         if let Some(head) = &head
-            && let Err(error) = self
-                .memory
-                .keep_head(head, self.memory.fitted_on(&self.package_id))
+            && let Err(error) = self.teachings.keep_head(head, &classes)
         {
             self.warnings.push(format!(
                 "the head could not be kept and is fitted again at the next start: {error}"
@@ -189,54 +155,70 @@ impl Trainer {
     }
 
     fn work(&mut self, job: Job) -> Result<(Outcome, Knowledge), TrainError> {
-        let classes = self.classes();
         match job {
-            Job::Learn { class, crops } => {
-                let class = classes.get(class).cloned().unwrap_or_default();
-                let start = Instant::now();
-                let burst = crops
-                    .iter()
-                    .map(|crop| self.embed(crop))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let samples = burst.len();
-                self.memory.add_burst(&class, burst)?;
-                let embed_ms = start.elapsed().as_secs_f64() * 1e3;
-                let start = Instant::now();
-                let knowledge = self.fit()?;
-                let outcome = Outcome::Learned {
-                    class,
-                    samples,
-                    embed_ms,
-                    train_ms: start.elapsed().as_secs_f64() * 1e3,
-                };
-                Ok((outcome, knowledge))
-            }
+            Job::Learn { class, shots } => self.learn(class, shots),
             Job::Undo => {
-                let undone = self.memory.undo()?;
+                let undone = self.teachings.memory.undo()?;
                 let (class, samples) = undone.ok_or(TrainError::NothingToUndo)?;
                 Ok((Outcome::Undone { class, samples }, self.fit()?))
             }
             Job::AddClass => {
+                let classes = self.teachings.classes();
                 let name = (1..)
                     .map(|number| format!("class-{number}"))
                     .find(|name| !classes.contains(name))
                     .unwrap_or_default();
-                self.memory.add_class(&name)?;
+                self.teachings.memory.add_class(&name)?;
                 Ok((Outcome::ClassAdded { class: name }, self.fit()?))
             }
+            Job::Upkeep(request, answer) => {
+                let replied = self.teachings.answer(&request);
+                // Whoever asked may have gone; what is done is done.
+                let _ = answer.send(replied.as_ref().cloned().map_err(ToString::to_string));
+                let change = match replied? {
+                    Reply::Done(change) => change,
+                    _ => String::new(),
+                };
+                Ok((Outcome::Kept { change }, self.fit()?))
+            }
         }
+    }
+
+    fn learn(
+        &mut self,
+        class: String,
+        shots: Vec<Shot>,
+    ) -> Result<(Outcome, Knowledge), TrainError> {
+        if !self.teachings.classes().contains(&class) {
+            return Err(TrainError::ClassGone(class));
+        }
+        let start = Instant::now();
+        let burst = shots
+            .into_iter()
+            .map(|shot| {
+                Ok(NewSample {
+                    crop: shot.crop.to_jpeg()?,
+                    embedding: shot.embedding,
+                })
+            })
+            .collect::<Result<Vec<_>, TrainError>>()?;
+        let samples = burst.len();
+        self.teachings.memory.add_burst(&class, burst)?;
+        let store_ms = start.elapsed().as_secs_f64() * 1e3;
+        let start = Instant::now();
+        let knowledge = self.fit()?;
+        let outcome = Outcome::Learned {
+            class,
+            samples,
+            store_ms,
+            train_ms: start.elapsed().as_secs_f64() * 1e3,
+        };
+        Ok((outcome, knowledge))
     }
 
     /// What went wrong since the last call without a job failing.
     pub fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
-    }
-
-    fn embed(&mut self, crop: &Frame) -> Result<NewSample, TrainError> {
-        Ok(NewSample {
-            embedding: self.embedder.embed_crop(crop)?,
-            crop: crop.to_jpeg()?,
-        })
     }
 
     /// Works on its own thread until the sender goes. `current` is what is known now: it stays
@@ -251,11 +233,22 @@ impl Trainer {
             .name("trainer".into())
             .spawn(move || {
                 for job in inbox {
+                    let job = match job {
+                        // Changes nothing, so that nobody else need hear of it.
+                        Job::Upkeep(request, answer) if !request.changes() => {
+                            let replied = self.teachings.answer(&request);
+                            let _ = answer.send(replied.map_err(|error| error.to_string()));
+                            continue;
+                        }
+                        job => job,
+                    };
+                    let of_panel = !matches!(job, Job::Upkeep(..));
                     let result = self.work(job).map(|(outcome, knowledge)| {
                         current = knowledge;
                         outcome
                     });
                     let report = Report {
+                        of_panel,
                         result,
                         knowledge: current.clone(),
                         warnings: self.warnings(),

@@ -2,142 +2,56 @@
 //! next frame.
 
 use std::{
-    io::{BufWriter, Write, stderr, stdout},
+    io::Write,
     sync::mpsc::{Receiver, Sender, TryRecvError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use lastlayer_shared::{
-    backbone::{Backbone, Embedder},
-    file,
-    frame::Frame,
-    package::{MAX_SIZE, Package},
-    preprocess::Preprocess,
-    verdict::Verdict,
+    backbone::Embedder, frame::Frame, preprocess::Preprocess, verdict::Verdict,
 };
 
 use crate::{
-    camera::{CameraAddress, Capture, FolderCamera, FrameSource, V4l2Camera},
-    cli::{Options, PanelKind},
-    feed::{Feed, LiveFeed, SceneFeed},
+    burst::Shot,
+    camera::Capture,
+    feed::Feed,
     log::{Event, Log},
-    memory::Memory,
-    panel::{Keyboard, Panel},
-    scene::Scene,
-    session::{Action, BurstRules, Session, State},
+    service::Service,
+    session::{Action, Session, State},
     stop::Stop,
-    trainer::{Job, Knowledge, Outcome, Report, Trainer},
+    trainer::{Job, Knowledge, Outcome, Report},
+    upkeep::Server,
 };
 
-/// Fewer frames than this teach nothing that lasts.
-const FEWEST_FRAMES: usize = 3;
-const MAX_SCENE: u64 = 1 << 20;
 const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd again";
 
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let bytes = file::read(&options.package, MAX_SIZE)?;
-    let package =
-        Package::from_bytes(&bytes).with_context(|| format!("{}", options.package.display()))?;
-    let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
-    let mut embedder = backbone.embedder()?;
-    let self_test = package.run_self_test(&mut embedder)?;
-    let memory = Memory::open(options.state.as_deref(), backbone.id(), backbone.width())?;
-    let version = package.version;
-    let mut trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
-    let knowledge = trainer.start()?;
-    // From here on there is something to lose.
-    let stop = Stop::on_signals().context("signals cannot be waited for")?;
-    // Whatever is wrong with the camera or the scene is said before watching starts.
-    let (mut feed, _keyboard) = feed(options)?;
-    let mut log = Log::new(BufWriter::new(stdout()), options.log);
-    log.write(&Event::Ready {
-        package_version: version,
-        backbone: backbone.id(),
-        classes: &knowledge.classes,
-        samples: &knowledge.counts,
-        selected: knowledge.classes.first().map(String::as_str),
-        self_test,
-        load_ms: start.elapsed().as_secs_f64() * 1e3,
-    })?;
-    let mut warnings = trainer.warnings();
-    if options.panel == PanelKind::Keyboard {
-        // Nothing can be done where it cannot be said.
-        let _ = writeln!(stderr(), "{}", Keyboard::KEYS);
-        if options.state.is_none() {
-            warnings.push("without --state what is taught is gone when this ends".into());
-        }
-    }
-    log.warn(Duration::ZERO, warnings)?;
-    let (jobs, reports) = trainer.spawn(knowledge.clone())?;
-    let full = options.burst as usize;
-    let rules = BurstRules {
-        full,
-        longest: Duration::from_secs_f64(options.burst_seconds),
-        fewest: FEWEST_FRAMES.min(full),
-    };
-    let mut watch = Watch {
-        session: Session::new(rules, knowledge.classes.len()),
-        preprocess: backbone.preprocess().clone(),
-        embedder,
-        knowledge,
-        jobs,
-        reports,
-        outstanding: false,
-        log,
-        frames: 0,
-    };
-    watch.run(feed.as_mut(), options.frames, &stop)
-}
-
-/// The feed, and the keyboard that must outlive it.
-fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> {
-    if let (Some(path), CameraAddress::Folder(folder)) = (&options.scene, &options.camera) {
-        let place = || format!("{}", path.display());
-        let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
-        // Some editors write a byte order mark.
-        let text = text.trim_start_matches('\u{feff}');
-        let scene: Scene = text.parse().with_context(place)?;
-        let camera = FolderCamera::empty(folder, options.shake, options.seed);
-        let feed = SceneFeed::new(camera, scene, options.fps);
-        return Ok((Box::new(feed), None));
-    }
-    let (camera, pace): (Box<dyn FrameSource>, _) = match &options.camera {
-        CameraAddress::Folder(folder) => (
-            Box::new(FolderCamera::open(folder, options.shake, options.seed)?),
-            Some(options.frame_time()),
-        ),
-        CameraAddress::V4l2(device) => (Box::new(V4l2Camera::open(device)?), None),
-    };
-    let (keyboard, panel) = match options.panel {
-        PanelKind::None => (None, None),
-        PanelKind::Keyboard => {
-            let (keyboard, pins) = Keyboard::start().context("the keyboard cannot be read")?;
-            (Some(keyboard), Some(Panel::new(pins)))
-        }
-    };
-    Ok((Box::new(LiveFeed::start(camera, pace, panel)?), keyboard))
-}
-
-struct Watch<W: Write> {
-    session: Session,
-    preprocess: Preprocess,
-    embedder: Embedder,
-    knowledge: Knowledge,
-    jobs: Sender<Job>,
-    reports: Receiver<Report>,
-    /// A job was sent, and its report has not come yet.
-    outstanding: bool,
-    log: Log<W>,
-    frames: u64,
+pub struct Watch<W: Write> {
+    pub session: Session,
+    pub preprocess: Preprocess,
+    pub embedder: Embedder,
+    pub knowledge: Knowledge,
+    pub jobs: Sender<Job>,
+    pub reports: Receiver<Report>,
+    /// The panel's job was sent, and its report has not come yet.
+    pub outstanding: bool,
+    pub server: Option<Server>,
+    pub service: Service,
+    pub log: Log<W>,
+    pub frames: u64,
 }
 
 impl<W: Write> Watch<W> {
     /// Watches until the feed ends, `most` frames were looked at, or `stop` is asked.
-    fn run(&mut self, feed: &mut dyn Feed, most: Option<u64>, stop: &Stop) -> anyhow::Result<()> {
+    pub fn run(
+        &mut self,
+        feed: &mut dyn Feed,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> anyhow::Result<()> {
         let mut now = Duration::ZERO;
         let ended = self.follow(feed, most, stop, &mut now);
+        self.service.stopping();
         ended.and(self.finish(now))?;
         self.log.write(&Event::Stopped {
             frames: self.frames,
@@ -182,28 +96,39 @@ impl<W: Write> Watch<W> {
                 actions.extend(self.session.edge(edge));
                 actions.extend(self.session.tick(edge.at));
             }
-            if let Some(crop) = &crop {
-                self.session.frame(crop);
-            }
-            actions.extend(self.session.tick(moment.now));
             self.act_all(actions, moment.now)?;
             self.log_state(before, moment.now)?;
-            if let (Some(capture), Some(crop)) = (capture, &crop) {
-                self.look(capture, crop, start, moment.now)?;
+            if let (Some(capture), Some(crop)) = (capture, crop) {
+                let embedding = self.look(capture, &crop, start, moment.now)?;
+                self.session.frame(Shot { crop, embedding });
             }
+            let before = self.session.state();
+            let actions = self.session.tick(moment.now);
+            self.act_all(actions, moment.now)?;
+            self.log_state(before, moment.now)?;
+            self.hear_requests();
             self.collect_reports(feed.lockstep(), moment.now)?;
+            self.service.turn(moment.now, true);
         }
         Ok(())
     }
 
-    /// `start` is when the frame came.
+    /// What is asked through the socket goes to the trainer, which owns what was taught.
+    fn hear_requests(&self) {
+        for (request, answer) in self.server.iter().flat_map(|s| s.requests.try_iter()) {
+            // Where the trainer has ended, the answer's channel closes, and that is an answer.
+            let _ = self.jobs.send(Job::Upkeep(request, answer));
+        }
+    }
+
+    /// Says what is seen; the frame's embedding. `start` is when the frame came.
     fn look(
         &mut self,
         capture: &Capture,
         crop: &Frame,
         start: Instant,
         now: Duration,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<f32>> {
         let embedding = self.embedder.embed_crop(crop)?;
         let verdict = Verdict::of(
             self.knowledge.head.as_deref(),
@@ -219,7 +144,8 @@ impl<W: Write> Watch<W> {
             ms: start.elapsed().as_secs_f64() * 1e3,
         };
         self.frames += 1;
-        Ok(self.log.write(&event)?)
+        self.log.write(&event)?;
+        Ok(embedding)
     }
 
     /// Every one of them, also where the log of an earlier one could not be written.
@@ -234,11 +160,11 @@ impl<W: Write> Watch<W> {
     fn act(&mut self, action: Action, now: Duration) -> anyhow::Result<()> {
         let time = now.as_secs_f64();
         let job = match action {
-            Action::Learn { class, crops } => Job::Learn { class, crops },
+            Action::Learn { class, shots } => Job::Learn { class, shots },
             Action::Undo => Job::Undo,
             Action::AddClass => Job::AddClass,
-            Action::Selected { class } => {
-                let class = self.knowledge.classes.get(class).map_or("", String::as_str);
+            Action::Selected { class, .. } => {
+                let class = class.as_str();
                 return Ok(self.log.write(&Event::Selected { time, class })?);
             }
             Action::Refused { reason } => {
@@ -260,9 +186,13 @@ impl<W: Write> Watch<W> {
         if let Err(TryRecvError::Empty) = report {
             return Ok(());
         }
-        self.outstanding = false;
-        let report = report.ok().context(TRAINER_ENDED)?;
+        let report = report.inspect_err(|_| self.outstanding = false);
+        self.report(report.ok().context(TRAINER_ENDED)?, now)
+    }
+
+    fn report(&mut self, report: Report, now: Duration) -> anyhow::Result<()> {
         let Report {
+            of_panel,
             result,
             knowledge,
             warnings,
@@ -270,17 +200,25 @@ impl<W: Write> Watch<W> {
         self.log.warn(now, warnings)?;
         self.knowledge = knowledge;
         let before = self.session.state();
+        self.session.classes_are(self.knowledge.classes.clone());
         let time = now.as_secs_f64();
         let classes = &self.knowledge.classes;
-        let added = matches!(result, Ok(Outcome::ClassAdded { .. }));
+        if of_panel {
+            self.outstanding = false;
+            if result.is_ok() {
+                self.session.finished();
+            }
+        }
+        if let Ok(Outcome::ClassAdded { class }) = &result {
+            self.session.select(class);
+        }
         match &result {
             Ok(outcome) => {
-                self.session.finished(classes.len(), added);
                 self.log.write(&match outcome {
                     Outcome::Learned {
                         class,
                         samples,
-                        embed_ms,
+                        store_ms,
                         train_ms,
                     } => Event::Learned {
                         time,
@@ -288,7 +226,7 @@ impl<W: Write> Watch<W> {
                         samples: *samples,
                         classes,
                         counts: &self.knowledge.counts,
-                        embed_ms: *embed_ms,
+                        store_ms: *store_ms,
                         train_ms: *train_ms,
                     },
                     Outcome::Undone { class, samples } => Event::Undone {
@@ -297,8 +235,16 @@ impl<W: Write> Watch<W> {
                         samples: *samples,
                     },
                     Outcome::ClassAdded { class } => Event::ClassAdded { time, class },
+                    Outcome::Kept { change } => Event::Kept {
+                        time,
+                        change,
+                        classes,
+                        counts: &self.knowledge.counts,
+                    },
                 })?;
             }
+            // Whoever asked from outside was told.
+            Err(_) if !of_panel => {}
             Err(error) => {
                 let action = self.session.failed(now, error.to_string());
                 self.act(action, now)?;

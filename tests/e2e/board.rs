@@ -10,7 +10,10 @@ use lastlayer_shared::{
     sample::examples,
 };
 
-use crate::{site::Site, support::*};
+use crate::{
+    site::{CONFIG, Site},
+    support::*,
+};
 
 const TEACH_TRUCKS: &str = "
     # twice `next`: truck is selected
@@ -129,11 +132,15 @@ fn for_a_person_the_log_says_what_changes() {
     let mut board = lastlayerd();
     let camera = format!("folder:{}", site.path("camera").display());
     board.arg("--package").arg(site.path("site.llp"));
+    fs::write(site.path("board.toml"), CONFIG).unwrap();
+    board.arg("--config").arg(site.path("board.toml"));
     board.args(["--camera", &camera, "--scene"]);
-    let printed = succeed(board.arg(site.path("story.scene")));
+    let output = board.arg(site.path("story.scene")).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty());
+    let printed = text(&output.stderr);
     for expected in [
-        "ready; classes with their samples: car (20), bird (20), truck (0); `teach` now teaches \
-         car\n",
+        " INFO ready; classes with their samples: car (20), bird (20), truck (0); `teach` now \
+         teaches car\n",
         "`teach` now teaches truck\n",
         "    2.00  collecting\n",
         "learned 10 samples of truck in ",

@@ -14,3 +14,4 @@ mod live;
 mod package;
 mod site;
 mod support;
+mod upkeep;

@@ -15,6 +15,10 @@ pub struct Site {
     folder: tempfile::TempDir,
 }
 
+/// Photos stand for frames here, and each is of another thing: none is a blurred or second picture
+/// of the one before.
+pub const CONFIG: &str = "[burst]\nsharpness = 0.0\nchange = 0.0\n";
+
 impl Site {
     pub fn new() -> Self {
         let site = Self {
@@ -45,7 +49,10 @@ impl Site {
     }
 
     pub fn board(&self, package: &Path, more: &[&str]) -> Command {
+        let config = self.path("board.toml");
+        fs::write(&config, CONFIG).unwrap();
         let mut board = lastlayerd();
+        board.arg("--config").arg(config);
         let camera = format!("folder:{}", self.path("camera").display());
         board
             .arg("--package")

@@ -27,11 +27,11 @@ const MAX_SIZE: u64 = 2 << 30;
 
 const SAMPLES_KIND: framed::Kind = framed::Kind {
     name: *b"LLSM",
-    version: 1,
+    version: 2,
 };
 const HEAD_KIND: framed::Kind = framed::Kind {
     name: *b"LLHD",
-    version: 1,
+    version: 2,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,19 @@ pub enum MemoryError {
     TooManyClasses(usize),
 }
 
+impl MemoryError {
+    pub fn disk_is_full(&self) -> bool {
+        let source = match self {
+            Self::File(FileError::Write { source, .. }) | Self::Folder { source, .. } => source,
+            _ => return false,
+        };
+        matches!(
+            source.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        )
+    }
+}
+
 /// Taught classes and samples, in the order they came.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Taught {
@@ -65,9 +78,20 @@ pub struct Taught {
     backbone: String,
     /// Classes that samples refer to, or that were added on the board.
     classes: Vec<String>,
+    /// Classes of the package that are called otherwise here, or are gone.
+    changed: Vec<ChangedClass>,
     samples: Vec<Sample>,
     next_burst: u32,
     next_sequence: u64,
+}
+
+/// What became of a class of the package on this board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangedClass {
+    /// Its name in the package.
+    pub class: String,
+    /// Its name here; `None` where it was removed, with its starting samples.
+    pub now: Option<String>,
 }
 
 /// The head with what it was fitted on, so that a head that is behind the samples is noticed.
@@ -83,6 +107,8 @@ struct KeptHead {
 pub struct FittedOn {
     /// The starting samples: hash of the package file.
     pub package: String,
+    /// All classes in order: the head answers with places in this list.
+    pub classes: Vec<String>,
     pub next_sequence: u64,
     pub samples: u64,
 }
@@ -104,37 +130,73 @@ impl Memory {
     /// Opens the state folder, making it where it is not there. Samples of another backbone are an
     /// error and stay untouched. `width` is the numbers in an embedding of this backbone.
     pub fn open(folder: Option<&Path>, backbone: &str, width: usize) -> Result<Self, MemoryError> {
-        let empty = Taught {
-            backbone: backbone.into(),
-            ..Taught::default()
-        };
         let Some(folder) = folder else {
             return Ok(Self {
                 folder: None,
-                taught: empty,
+                taught: Taught {
+                    backbone: backbone.into(),
+                    ..Taught::default()
+                },
                 _lock: None,
             });
         };
-        let lock = lock(folder)?;
-        file::remove_leftovers(folder).map_err(|source| MemoryError::Folder {
-            folder: folder.into(),
-            source,
-        })?;
-        let taught = read(&folder.join(SAMPLES), SAMPLES_KIND)?.unwrap_or(empty);
+        let mut memory = Self::open_any(folder)?;
+        let taught = &mut memory.taught;
+        // Nothing was taught with any network yet.
+        if taught.backbone.is_empty() {
+            taught.backbone = backbone.into();
+        }
         if taught.backbone != backbone {
             return Err(MemoryError::OtherBackbone {
                 folder: folder.into(),
             });
         }
-        taught.check(width).map_err(|reason| MemoryError::Damaged {
-            path: folder.join(SAMPLES),
-            reason: FramedError::Content(reason),
+        if !taught.fits(width) {
+            return Err(damaged(folder, "an embedding does not fit the network"));
+        }
+        Ok(memory)
+    }
+
+    /// Opens the state folder to look after it, whatever network its samples come from.
+    pub fn open_any(folder: &Path) -> Result<Self, MemoryError> {
+        let lock = lock(folder)?;
+        file::remove_leftovers(folder).map_err(|source| MemoryError::Folder {
+            folder: folder.into(),
+            source,
         })?;
+        let taught: Taught = read(&folder.join(SAMPLES), SAMPLES_KIND)?.unwrap_or_default();
+        taught.check().map_err(|reason| damaged(folder, reason))?;
         Ok(Self {
             folder: Some(folder.into()),
             taught,
             _lock: Some(lock),
         })
+    }
+
+    /// Removes what is kept in the folder, also where it cannot be read any more.
+    pub fn clear(folder: &Path) -> Result<(), MemoryError> {
+        let _lock = lock(folder)?;
+        for name in [SAMPLES, HEAD] {
+            match std::fs::remove_file(folder.join(name)) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(MemoryError::Folder {
+                        folder: folder.into(),
+                        source,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// What became of the package's classes.
+    pub fn changed(&self) -> &[ChangedClass] {
+        &self.taught.changed
     }
 
     pub fn classes(&self) -> &[String] {
@@ -189,10 +251,70 @@ impl Memory {
         self.commit(next)
     }
 
+    /// `from` is called `to` from now on; `of_package` is its name there, where it comes from there.
+    pub fn rename(
+        &mut self,
+        of_package: Option<&str>,
+        from: &str,
+        to: &str,
+    ) -> Result<(), MemoryError> {
+        let mut next = self.taught.clone();
+        if let Some(class) = of_package {
+            next.change(class, Some(to));
+        }
+        if let Some(own) = next.classes.iter_mut().find(|class| *class == from) {
+            *own = to.into();
+        }
+        self.commit(next)
+    }
+
+    /// Forgets a class with its samples; `of_package` is its name there, where it comes from there.
+    pub fn remove_class(
+        &mut self,
+        of_package: Option<&str>,
+        name: &str,
+    ) -> Result<(), MemoryError> {
+        let mut next = self.taught.clone();
+        if let Some(class) = of_package {
+            next.change(class, None);
+        }
+        if let Some(place) = next.classes.iter().position(|class| class == name) {
+            next.classes.remove(place);
+            let place = place as u16;
+            next.samples.retain(|sample| sample.class != place);
+            for sample in &mut next.samples {
+                sample.class -= u16::from(sample.class > place);
+            }
+        }
+        self.commit(next)
+    }
+
+    /// Forgets these bursts, all or none: how many samples they had.
+    pub fn remove_bursts(&mut self, bursts: &[u32]) -> Result<usize, MemoryError> {
+        let mut next = self.taught.clone();
+        next.samples
+            .retain(|sample| !bursts.contains(&sample.burst));
+        let removed = self.taught.samples.len() - next.samples.len();
+        self.commit(next)?;
+        Ok(removed)
+    }
+
+    /// Forgets everything that was taught here; numbers go on counting.
+    pub fn forget_all(&mut self) -> Result<(), MemoryError> {
+        let next = Taught {
+            backbone: self.taught.backbone.clone(),
+            next_burst: self.taught.next_burst,
+            next_sequence: self.taught.next_sequence,
+            ..Taught::default()
+        };
+        self.commit(next)
+    }
+
     /// What a head that is fitted now is fitted on.
-    pub fn fitted_on(&self, package: &str) -> FittedOn {
+    pub fn fitted_on(&self, package: &str, classes: &[String]) -> FittedOn {
         FittedOn {
             package: package.into(),
+            classes: classes.to_vec(),
             next_sequence: self.taught.next_sequence,
             samples: self.taught.samples.len() as u64,
         }
@@ -229,19 +351,32 @@ impl Memory {
 }
 
 impl Taught {
-    /// That its parts fit one another and embeddings of `width` numbers.
-    fn check(&self, width: usize) -> Result<(), String> {
+    /// That its parts fit one another.
+    fn check(&self) -> Result<(), String> {
         check_classes(&self.classes).map_err(|error| error.to_string())?;
         for sample in &self.samples {
             if usize::from(sample.class) >= self.classes.len() {
                 return Err("a sample is of a class that is not there".into());
             }
-            let finite = sample.embedding.iter().all(|v| v.is_finite());
-            if sample.embedding.len() != width || !finite {
-                return Err("an embedding does not fit the network".into());
+            if sample.embedding.iter().any(|v| !v.is_finite()) {
+                return Err("an embedding has a number that is none".into());
             }
         }
         Ok(())
+    }
+
+    fn fits(&self, width: usize) -> bool {
+        self.samples
+            .iter()
+            .all(|sample| sample.embedding.len() == width)
+    }
+
+    fn change(&mut self, class: &str, now: Option<&str>) {
+        self.changed.retain(|changed| changed.class != class);
+        self.changed.push(ChangedClass {
+            class: class.into(),
+            now: now.map(Into::into),
+        });
     }
 
     fn class(&mut self, name: &str) -> Result<u16, MemoryError> {
@@ -253,6 +388,13 @@ impl Taught {
             }
         };
         u16::try_from(at).map_err(|_| MemoryError::TooManyClasses(at))
+    }
+}
+
+fn damaged(folder: &Path, reason: impl Into<String>) -> MemoryError {
+    MemoryError::Damaged {
+        path: folder.join(SAMPLES),
+        reason: FramedError::Content(reason.into()),
     }
 }
 

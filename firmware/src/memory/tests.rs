@@ -115,10 +115,12 @@ fn a_head_is_used_only_with_what_it_was_fitted_on() {
         burst: 0,
     };
     let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
-    let on = memory.fitted_on("package");
+    let on = memory.fitted_on("package", &[]);
     memory.keep_head(&head, on.clone()).unwrap();
     assert_eq!(memory.head(&on), Some(head));
-    assert_eq!(memory.head(&memory.fitted_on("other package")), None);
+    assert_eq!(memory.head(&memory.fitted_on("other package", &[])), None);
+    let classes = ["car".to_owned()];
+    assert_eq!(memory.head(&memory.fitted_on("package", &classes)), None);
     memory.add_burst("car", burst(1)).unwrap();
-    assert_eq!(memory.head(&memory.fitted_on("package")), None);
+    assert_eq!(memory.head(&memory.fitted_on("package", &[])), None);
 }

@@ -102,7 +102,8 @@ impl Demo {
             burst: cast.burst(),
         };
         file::write(&place("story.scene"), story.scene().as_bytes())?;
-        let told = self.tell(story.frames() as u64, cast.burst())?;
+        file::write(&place("board.toml"), story.board().as_bytes())?;
+        let told = self.tell(story.frames() as u64)?;
         report(&cast, &told);
         let picture = contact_sheet(&cast, &told, &camera)?;
         file::write(&place("contact-sheet.png"), &Frame::from(picture).to_png()?)?;
@@ -151,21 +152,22 @@ impl Demo {
     }
 
     /// Runs the board's program, this very file, as a process of its own.
-    fn tell(&self, frames: u64, burst: usize) -> anyhow::Result<Told> {
+    fn tell(&self, frames: u64) -> anyhow::Result<Told> {
         let mut camera = std::ffi::OsString::from("folder:");
         camera.push(self.output.join("camera"));
         let program = std::env::current_exe().context("this program cannot find itself")?;
         let mut program = Command::new(program);
         program
             .arg(BOARD_PROGRAM)
+            .arg("--config")
+            .arg(self.output.join("board.toml"))
             .arg("--package")
             .arg(self.output.join("site.llp"))
             .arg("--camera")
             .arg(camera)
             .arg("--scene")
             .arg(self.output.join("story.scene"))
-            .args(["--log", "json", "--fps", &FPS.to_string()])
-            .args(["--burst", &burst.to_string()]);
+            .args(["--log", "json", "--fps", &FPS.to_string()]);
         let bar = ui::bar("watching", frames);
         let run = board::run(program, || bar.inc(1));
         bar.finish_and_clear();
@@ -225,9 +227,9 @@ fn report(cast: &Cast, told: &Told) {
         told.train_ms.len()
     );
     crate::say!(
-        "a frame: {:.1} ms   learning a press: {:.0} ms to embed it, {:.1} ms to train   start: {:.0} ms",
+        "a frame: {:.1} ms   learning a press: {:.0} ms to store it, {:.1} ms to train   start: {:.0} ms",
         median(&told.frame_ms),
-        median(&told.embed_ms),
+        median(&told.store_ms),
         median(&told.train_ms),
         told.load_ms
     );

@@ -46,6 +46,13 @@ impl Story<'_> {
         tests + STEP * self.steps + self.presses * self.burst
     }
 
+    /// The board's configuration: a burst holds every photo that is shown meanwhile. They are of
+    /// different things, so that one is no blurred or second picture of another.
+    pub fn board(&self) -> String {
+        let frames = self.burst;
+        format!("[burst]\nframes = {frames}\nfewest = 1\nsharpness = 0.0\nchange = 0.0\n")
+    }
+
     /// The scene script, in which every test photo is before the camera for one frame of `FPS`
     /// before teaching and for one after it.
     pub fn scene(&self) -> String {
@@ -99,7 +106,7 @@ pub enum Event {
     },
     Learned {
         samples: usize,
-        embed_ms: f64,
+        store_ms: f64,
         train_ms: f64,
     },
     Refused {
@@ -145,7 +152,7 @@ pub struct Told {
     /// Milliseconds, one a frame.
     pub frame_ms: Vec<f64>,
     /// Milliseconds, one a press.
-    pub embed_ms: Vec<f64>,
+    pub store_ms: Vec<f64>,
     /// Milliseconds, one a press.
     pub train_ms: Vec<f64>,
 }
@@ -177,11 +184,11 @@ impl Told {
             }
             Event::Learned {
                 samples,
-                embed_ms,
+                store_ms,
                 train_ms,
             } => {
                 self.taught += samples;
-                self.embed_ms.push(embed_ms);
+                self.store_ms.push(store_ms);
                 self.train_ms.push(train_ms);
             }
             Event::Refused { reason } => self.refused.push(reason),
@@ -227,7 +234,7 @@ mod tests {
             r#"{"event":"ready","load_ms":12.5,"classes":["car"]}"#,
             r#"{"event":"verdict","frame":0,"time":0.0,"photo":"test/truck/1.png","class":"car","confidence":0.9,"ms":8.0}"#,
             r#"{"event":"verdict","frame":1,"time":0.1,"photo":"teach/0/1.png","class":"car","confidence":0.9,"ms":9.0}"#,
-            r#"{"event":"learned","class":"truck","samples":10,"embed_ms":80.0,"train_ms":4.0}"#,
+            r#"{"event":"learned","class":"truck","samples":10,"store_ms":80.0,"train_ms":4.0}"#,
             r#"{"event":"state","time":0.2,"state":"watching"}"#,
             r#"{"event":"verdict","frame":2,"time":0.3,"photo":"test/truck/1.png","class":"truck","confidence":0.8,"ms":10.0}"#,
         ];

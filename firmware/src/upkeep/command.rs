@@ -1,0 +1,98 @@
+//! `lastlayerd reset`, `classes` and `samples`: asked of the program that runs on the state folder,
+//! or done on the folder where none does.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use lastlayer_shared::{
+    file,
+    package::{MAX_SIZE, Package},
+};
+
+use super::{Reply, Request, socket};
+use crate::{
+    config::Config,
+    memory::{Memory, MemoryError},
+    teachings::Teachings,
+};
+
+/// Does it and says what was done, a line each.
+pub fn run(config: &Config, request: &Request) -> anyhow::Result<Vec<String>> {
+    let state = config.state.as_deref().context(
+        "which state folder? Give --state DIR, or `state` in the configuration (--config FILE)",
+    )?;
+    if !state.is_dir() {
+        bail!(
+            "there is no state folder {}; nothing was taught there",
+            state.display()
+        );
+    }
+    let reply = match socket::ask(state, request) {
+        Some(reply) => reply?,
+        None => alone(config, state, request)?,
+    };
+    Ok(lines(reply))
+}
+
+/// `lastlayerd reset`: what it forgets is said first, and done only with `yes`.
+pub fn reset(config: &Config, yes: bool) -> anyhow::Result<Vec<String>> {
+    if yes {
+        return run(config, &Request::Reset);
+    }
+    let taught = run(config, &Request::Samples)?;
+    let bursts = match taught.len().saturating_sub(1) {
+        1 => "1 burst".into(),
+        bursts => format!("{bursts} bursts"),
+    };
+    bail!(
+        "this forgets what was taught here ({bursts}), added classes and new names; \
+         `lastlayerd reset --yes` does it"
+    )
+}
+
+fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Reply> {
+    let memory = match (Memory::open_any(state), request) {
+        // Cannot be read any more, and need not be.
+        (Err(MemoryError::Damaged { .. }), Request::Reset) => {
+            Memory::clear(state)?;
+            Memory::open_any(state)?
+        }
+        (memory, _) => memory?,
+    };
+    let path = config.package.as_deref().context(
+        "which package? Give --package FILE, or `package` in the configuration (--config FILE)",
+    )?;
+    let bytes = file::read(path, MAX_SIZE)?;
+    let package = Package::from_bytes(&bytes).with_context(|| format!("{}", path.display()))?;
+    let mut teachings = Teachings::new(package, file::sha256(&bytes), memory);
+    Ok(teachings.answer(request)?)
+}
+
+/// For a person; tables have a line of headings.
+fn lines(reply: Reply) -> Vec<String> {
+    match reply {
+        Reply::Done(text) => vec![text],
+        Reply::Classes(classes) => {
+            let widest = classes.iter().map(|line| line.class.chars().count());
+            let width = widest.max().unwrap_or(0).max("class".len());
+            let heading = format!(
+                "{:width$}  {:>6}  {:>12}",
+                "class", "taught", "from package"
+            );
+            let lines = classes.iter().map(|line| {
+                format!(
+                    "{:width$}  {:>6}  {:>12}",
+                    line.class, line.taught, line.of_package
+                )
+            });
+            std::iter::once(heading).chain(lines).collect()
+        }
+        Reply::Samples(bursts) => {
+            let heading = format!("{:>5}  {:>7}  class", "burst", "samples");
+            let lines = bursts
+                .iter()
+                .map(|line| format!("{:>5}  {:>7}  {}", line.burst, line.samples, line.class));
+            std::iter::once(heading).chain(lines).collect()
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Looking after what was taught: listing, naming and forgetting classes and samples, and going
+//! back to the factory state. The same requests are answered by a program that runs, through its
+//! socket, and without one on the state folder itself.
+
+mod command;
+mod socket;
+
+use lastlayer_shared::verdict::{ClassNameError, check_classes};
+use serde::{Deserialize, Serialize};
+
+pub use command::{reset, run};
+pub use socket::{SOCKET, Server, SocketError, ask};
+
+use crate::{memory::MemoryError, teachings::Teachings};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    Classes,
+    RenameClass { from: String, to: String },
+    RemoveClass { name: String },
+    Samples,
+    RemoveSamples { bursts: Vec<u32> },
+    Reset,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    Classes(Vec<ClassLine>),
+    Samples(Vec<BurstLine>),
+    /// It was done; for the person who asked.
+    Done(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassLine {
+    pub class: String,
+    /// Samples that came with the package, and that were taught here.
+    pub of_package: usize,
+    pub taught: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BurstLine {
+    pub burst: u32,
+    pub class: String,
+    pub samples: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    #[error("there is no class {0:?}; `lastlayerd classes list` shows those there are")]
+    NoClass(String),
+    #[error("there is a class {0:?} already; choose another name")]
+    Exists(String),
+    #[error("there is no burst {0}; `lastlayerd samples list` shows those there are")]
+    NoBurst(u32),
+    #[error(transparent)]
+    Name(#[from] ClassNameError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+}
+
+impl Request {
+    /// Whether answering it changes anything.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Classes | Self::Samples)
+    }
+}
+
+impl Teachings {
+    /// Does what is asked: on disk before it is said to be done.
+    pub fn answer(&mut self, request: &Request) -> Result<Reply, UpkeepError> {
+        let classes = self.classes();
+        match request {
+            Request::Classes => {
+                let counts = self.counts(&classes);
+                let lines = classes.into_iter().zip(counts);
+                Ok(Reply::Classes(
+                    lines
+                        .map(|(class, (of_package, taught))| ClassLine {
+                            class,
+                            of_package,
+                            taught,
+                        })
+                        .collect(),
+                ))
+            }
+            Request::RenameClass { from, to } => {
+                if !classes.contains(from) {
+                    return Err(UpkeepError::NoClass(from.clone()));
+                }
+                if classes.contains(to) {
+                    return Err(UpkeepError::Exists(to.clone()));
+                }
+                check_classes(std::slice::from_ref(to))?;
+                let of_package = self.name_in_package(from).map(str::to_owned);
+                self.memory.rename(of_package.as_deref(), from, to)?;
+                Ok(Reply::Done(format!("{from} is called {to} now")))
+            }
+            Request::RemoveClass { name } => {
+                let Some(place) = classes.iter().position(|class| class == name) else {
+                    return Err(UpkeepError::NoClass(name.clone()));
+                };
+                let (of_package, taught) = self.counts(&classes)[place];
+                let in_package = self.name_in_package(name).map(str::to_owned);
+                self.memory.remove_class(in_package.as_deref(), name)?;
+                Ok(Reply::Done(format!(
+                    "{name} is removed, with {taught} taught samples and {of_package} of the package"
+                )))
+            }
+            Request::Samples => Ok(Reply::Samples(self.bursts())),
+            Request::RemoveSamples { bursts } => {
+                let there = self.bursts();
+                let missing = bursts
+                    .iter()
+                    .find(|burst| there.iter().all(|line| line.burst != **burst));
+                if let Some(missing) = missing {
+                    return Err(UpkeepError::NoBurst(*missing));
+                }
+                let removed = self.memory.remove_bursts(bursts)?;
+                Ok(Reply::Done(format!("{removed} samples are removed")))
+            }
+            Request::Reset => {
+                self.memory.forget_all()?;
+                let left = "everything taught here is forgotten; the package is as it came";
+                Ok(Reply::Done(left.into()))
+            }
+        }
+    }
+
+    /// What was taught here, in the order it came.
+    fn bursts(&self) -> Vec<BurstLine> {
+        let mut lines: Vec<BurstLine> = Vec::new();
+        for sample in self.memory.samples() {
+            match lines.last_mut() {
+                Some(line) if line.burst == sample.burst => line.samples += 1,
+                _ => lines.push(BurstLine {
+                    burst: sample.burst,
+                    class: self.memory.classes()[usize::from(sample.class)].clone(),
+                    samples: 1,
+                }),
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Looking after what was taught, while the board's program runs and while it does not.
+
+use crate::{site::Site, support::*};
+
+/// One command on this state folder.
+fn upkeep(site: &Site, words: &[&str]) -> std::process::Command {
+    let mut command = lastlayerd();
+    command
+        .args(words)
+        .arg("--package")
+        .arg(site.path("site.llp"));
+    command.arg("--state").arg(site.path("state"));
+    command
+}
+
+fn lines(site: &Site, words: &[&str]) -> Vec<String> {
+    let printed = succeed(&mut upkeep(site, words));
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    printed.lines().map(words).collect()
+}
+
+#[test]
+fn classes_and_samples_are_looked_after_with_and_without_a_program_that_runs() {
+    let site = Site::new();
+    let message = fail(&mut upkeep(&site, &["classes", "list"]), 1);
+    assert!(message.contains("there is no state folder"), "{message}");
+    let state = site.path("state").display().to_string();
+    let mut board = site.live(&["--fps", "50", "--state", &state]);
+    board.wait_for("verdict");
+    board.press(b"t");
+    board.wait_for("learned");
+    assert_eq!(
+        lines(&site, &["classes", "list"]),
+        [
+            "class taught from package",
+            "car 10 20",
+            "bird 0 20",
+            "truck 0 0"
+        ]
+    );
+    assert_eq!(
+        lines(&site, &["classes", "rename", "car", "taxi"]),
+        ["car is called taxi now"]
+    );
+    let kept = board.wait_for("kept");
+    assert_eq!(
+        kept["classes"],
+        serde_json::json!(["taxi", "bird", "truck"])
+    );
+    // What is taught from now on is of the renamed class, still selected.
+    board.press(b"t");
+    assert_eq!(board.wait_for("learned")["class"], "taxi");
+    let bursts = ["burst samples class", "0 10 taxi", "1 10 taxi"];
+    assert_eq!(lines(&site, &["samples", "list"]), bursts);
+    let message = fail(&mut upkeep(&site, &["samples", "remove", "7"]), 1);
+    assert!(message.contains("there is no burst 7"), "{message}");
+    assert_eq!(
+        lines(&site, &["samples", "remove", "0"]),
+        ["10 samples are removed"]
+    );
+    assert_eq!(
+        board.wait_for("kept")["counts"],
+        serde_json::json!([30, 20, 0])
+    );
+    board.interrupt();
+    board.wait_for("stopped");
+    assert_eq!(board.exit_code(), Some(0));
+
+    assert_eq!(
+        lines(&site, &["classes", "remove", "bird"]),
+        ["bird is removed, with 0 taught samples and 20 of the package"]
+    );
+    assert_eq!(
+        lines(&site, &["samples", "list"]),
+        ["burst samples class", "1 10 taxi"]
+    );
+    let again = site.tell(
+        &site.path("site.llp"),
+        "0 show car\n0.4 end",
+        &["--state", &state],
+    );
+    assert_eq!(again[0]["classes"], serde_json::json!(["taxi", "truck"]));
+    assert_eq!(again[0]["samples"], serde_json::json!([30, 0]));
+    let message = fail(&mut upkeep(&site, &["reset"]), 1);
+    assert!(message.contains("(1 burst)"), "{message}");
+    lines(&site, &["reset", "--yes"]);
+    assert_eq!(
+        lines(&site, &["classes", "list"])[1..],
+        ["car 0 20", "bird 0 20", "truck 0 0"]
+    );
+}
+
+#[test]
+fn a_memory_that_cannot_be_read_can_be_reset() {
+    let site = Site::new();
+    std::fs::create_dir(site.path("state")).unwrap();
+    std::fs::write(site.path("state").join("samples"), b"rubbish").unwrap();
+    fail(&mut upkeep(&site, &["samples", "list"]), 1);
+    lines(&site, &["reset", "--yes"]);
+    assert_eq!(lines(&site, &["samples", "list"]).len(), 1);
+}
