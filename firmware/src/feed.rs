@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     camera::{CameraError, Capture, FolderCamera, FrameSource},
-    panel::{ButtonName, Edge, Panel, SharedPin},
+    panel::{ButtonName, ButtonPin, Edge, Panel, SharedPin},
     scene::{Entry, Scene, SceneAction},
 };
 
@@ -73,7 +73,7 @@ impl LiveFeed {
     pub fn start(
         camera: Box<dyn FrameSource>,
         pace: Option<Duration>,
-        panel: Option<Panel<SharedPin>>,
+        panel: Option<Panel<ButtonPin>>,
     ) -> std::io::Result<Self> {
         let start = Instant::now();
         let latest = Arc::new(Latest::default());
@@ -120,7 +120,7 @@ fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest:
     }
 }
 
-fn poll_all(mut panel: Panel<SharedPin>, start: Instant, edges: &Sender<Edge>) {
+fn poll_all(mut panel: Panel<ButtonPin>, start: Instant, edges: &Sender<Edge>) {
     loop {
         for edge in panel.poll(start.elapsed()) {
             if edges.send(edge).is_err() {

@@ -19,6 +19,8 @@ use crate::{
     panel::{ButtonName, Edge},
 };
 
+/// A button held for this long means its second function, where the panel says nothing else.
+pub const LONG_PRESS: Duration = Duration::from_millis(2000);
 /// How long a refusal is shown.
 const REFUSING: Duration = Duration::from_millis(1500);
 

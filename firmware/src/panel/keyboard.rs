@@ -1,5 +1,8 @@
-//! Keys as buttons: `t` and `n` press `teach` and `next` shortly, `u` (undo) and `a` (add) long.
+//! Keys as buttons: `t` and `n` press `teach` and `next` shortly, `u` (undo) and `a` (add) long, and
+//! the digits press the buttons of the first nine classes.
+//!
 //! A terminal tells when a key goes down but not when it comes up, so a key is held for a set time.
+//! Keys pressed meanwhile wait their turn in the terminal: every one is a press of its own.
 
 use std::{
     io::{self, Read, stdin},
@@ -10,11 +13,14 @@ use std::{
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
-use super::{ButtonName, SharedPin};
+use super::{ButtonName, ButtonPin, SharedPin};
+use crate::session::LONG_PRESS;
 
 const SHORT: Duration = Duration::from_millis(150);
-/// Longer than `session::LONG_PRESS`.
-const LONG: Duration = Duration::from_millis(2300);
+/// How much longer than a long press must be.
+const LONGER: Duration = Duration::from_millis(300);
+/// Classes that have a digit.
+const DIGITS: usize = 9;
 
 /// What the terminal was set to; put back when the keyboard goes.
 pub struct Keyboard {
@@ -23,38 +29,64 @@ pub struct Keyboard {
 
 impl Keyboard {
     /// For the person at the keyboard.
-    pub const KEYS: &str = "keys: t teach, u undo, n next class, a add a class, Ctrl-C stop";
+    pub const KEYS: &str =
+        "keys: t teach, u undo, n next class, a add a class, 1 to 9 teach that class, Ctrl-C stop";
 
     /// Starts to read keys; the pins follow them.
-    pub fn start() -> io::Result<(Self, [(ButtonName, SharedPin); 2])> {
+    pub fn start() -> io::Result<(Self, Vec<(ButtonName, ButtonPin)>)> {
+        Self::start_with(LONG_PRESS)
+    }
+
+    /// As `start`, where a press is long from `long_press` on.
+    pub fn start_with(long_press: Duration) -> io::Result<(Self, Vec<(ButtonName, ButtonPin)>)> {
         let before = single_keys().ok();
-        let (teach, next) = (SharedPin::released(), SharedPin::released());
-        let pins = [
-            (ButtonName::Teach, teach.clone()),
-            (ButtonName::Next, next.clone()),
-        ];
+        let pins = pins();
         let keys = Mutex::new(stdin());
+        let shared = pins.clone();
         thread::Builder::new()
             .name("keyboard".into())
             .spawn(move || {
                 let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut key = [0];
-                // Ends with the input; the program goes on watching.
-                while matches!(keys.read(&mut key), Ok(1)) {
-                    let (pin, time) = match key[0].to_ascii_lowercase() {
-                        b't' => (&teach, SHORT),
-                        b'u' => (&teach, LONG),
-                        b'n' => (&next, SHORT),
-                        b'a' => (&next, LONG),
-                        _ => continue,
-                    };
-                    pin.set(true);
-                    thread::sleep(time);
-                    pin.set(false);
-                    thread::sleep(SHORT);
-                }
+                press_all(&mut *keys, &shared, long_press + LONGER, thread::sleep);
             })?;
+        let pins = pins.into_iter();
+        let pins = pins.map(|(name, pin)| (name, pin.into())).collect();
         Ok((Self { before }, pins))
+    }
+}
+
+fn pins() -> Vec<(ButtonName, SharedPin)> {
+    let classes = (0..DIGITS).map(ButtonName::Class);
+    let names = [ButtonName::Teach, ButtonName::Next].into_iter();
+    names
+        .chain(classes)
+        .map(|name| (name, SharedPin::released()))
+        .collect()
+}
+
+/// Ends with the keys; the program goes on watching.
+fn press_all(
+    keys: &mut impl Read,
+    pins: &[(ButtonName, SharedPin)],
+    long: Duration,
+    mut wait: impl FnMut(Duration),
+) {
+    let mut key = [0];
+    while matches!(keys.read(&mut key), Ok(1)) {
+        let (name, time) = match key[0].to_ascii_lowercase() {
+            b't' => (ButtonName::Teach, SHORT),
+            b'u' => (ButtonName::Teach, long),
+            b'n' => (ButtonName::Next, SHORT),
+            b'a' => (ButtonName::Next, long),
+            digit @ b'1'..=b'9' => (ButtonName::Class(usize::from(digit - b'1')), SHORT),
+            _ => continue,
+        };
+        if let Some((_, pin)) = pins.iter().find(|(pin, _)| *pin == name) {
+            pin.set(true);
+            wait(time);
+            pin.set(false);
+            wait(SHORT);
+        }
     }
 }
 
@@ -75,4 +107,44 @@ fn single_keys() -> rustix::io::Result<Termios> {
     after.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
     termios::tcsetattr(stdin(), OptionalActions::Now, &after)?;
     Ok(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Panel;
+
+    #[test]
+    fn every_key_is_a_press_also_those_that_came_during_one() {
+        let pins = pins();
+        let mut panel = Panel::new(pins.clone());
+        let mut now = Duration::ZERO;
+        let mut seen = Vec::new();
+        // Whoever waits lets the panel look.
+        let wait = |time: Duration| {
+            let until = now + time;
+            while now < until {
+                for edge in panel.poll(now) {
+                    seen.push((edge.button.to_string(), edge.down, edge.at));
+                }
+                now += Duration::from_millis(5);
+            }
+        };
+        press_all(&mut &b"t9x\nUn"[..], &pins, LONG_PRESS + LONGER, wait);
+        let mut presses = Vec::new();
+        for pair in seen.chunks(2) {
+            let [(name, true, from), (same, false, to)] = pair else {
+                panic!("{seen:?}");
+            };
+            assert_eq!(name, same);
+            presses.push((name.as_str(), *to - *from >= LONG_PRESS));
+        }
+        let all = [
+            ("teach", false),
+            ("class-9", false),
+            ("teach", true),
+            ("next", false),
+        ];
+        assert_eq!(presses, all);
+    }
 }

@@ -1,18 +1,34 @@
-//! The board's buttons, on `embedded_hal::digital::InputPin`: a GPIO line, a key and a line of a
-//! scene are all pins. Buttons pull their pin low, as a button to ground with a pull-up does.
+//! The board's buttons and lights, on `embedded_hal::digital`: a GPIO line, a key and a line of a
+//! scene are all pins. Buttons pull their pin low, as a button to ground with a pull-up does; where
+//! one is wired the other way round, `Wired` turns it over.
+//!
+//! What is connected where is in `settings`, which lines those are is found in `gpio`, and what the
+//! lights say is in `blink` (the language) and `lights` (who says what when). docs/wiring.md draws it.
 
+pub mod blink;
+pub mod gpio;
 mod keyboard;
+pub(crate) mod lamp;
+pub mod lights;
+mod link;
+pub mod open;
+mod pins;
+pub mod settings;
 mod shared_pin;
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use embedded_hal::digital::InputPin;
 
 pub use keyboard::Keyboard;
+pub use lights::{Lights, LightsThread, Tell};
+pub use link::PanelLink;
+pub use pins::{ButtonPin, LightPin, PinError, Wired};
+pub use settings::Settings;
 pub use shared_pin::SharedPin;
 
 /// A level counts when it has been stable for this long: contacts bounce for some milliseconds.
-const DEBOUNCE: Duration = Duration::from_millis(20);
+pub const DEBOUNCE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ButtonName {
@@ -24,6 +40,17 @@ pub enum ButtonName {
     Undo,
     /// Teach this class: index into the board's classes.
     Class(usize),
+}
+
+impl fmt::Display for ButtonName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Teach => f.write_str("teach"),
+            Self::Next => f.write_str("next"),
+            Self::Undo => f.write_str("undo"),
+            Self::Class(index) => write!(f, "class-{}", index + 1),
+        }
+    }
 }
 
 impl FromStr for ButtonName {
@@ -48,6 +75,30 @@ impl FromStr for ButtonName {
     }
 }
 
+/// Which button a pin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Button {
+    Name(ButtonName),
+    /// Teaches the class of this name. Which number that class has is asked when the button goes
+    /// down: classes are added and renamed while the panel is there.
+    OfClass(String),
+}
+
+impl From<ButtonName> for Button {
+    fn from(name: ButtonName) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl fmt::Display for Button {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "the button `{name}`"),
+            Self::OfClass(class) => write!(f, "the button of the class {class:?}"),
+        }
+    }
+}
+
 /// A button that went down or up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -59,109 +110,148 @@ pub struct Edge {
 /// All buttons; `poll` it at least every few milliseconds.
 pub struct Panel<P> {
     buttons: Vec<Debounced<P>>,
+    debounce: Duration,
+    link: PanelLink,
+    /// Whether a button that is down at the first look was pressed.
+    trusting: bool,
 }
 
 struct Debounced<P> {
-    name: ButtonName,
+    button: Button,
     pin: P,
-    /// As last reported.
+    /// As last seen, bounces apart.
     down: bool,
     /// The other level, and since when it has been there.
     changing: Option<Duration>,
+    /// What was reported down and has not come up.
+    reported: Option<ButtonName>,
+    looked: bool,
+    failing: bool,
 }
 
 impl<P: InputPin> Panel<P> {
-    pub fn new(buttons: impl IntoIterator<Item = (ButtonName, P)>) -> Self {
-        let debounced = |(name, pin)| Debounced {
-            name,
+    pub fn new<B: Into<Button>>(buttons: impl IntoIterator<Item = (B, P)>) -> Self {
+        let debounced = |(button, pin): (B, P)| Debounced {
+            button: button.into(),
             pin,
             down: false,
             changing: None,
+            reported: None,
+            looked: false,
+            failing: false,
         };
         Self {
             buttons: buttons.into_iter().map(debounced).collect(),
+            debounce: DEBOUNCE,
+            link: PanelLink::default(),
+            trusting: true,
         }
+    }
+
+    /// How long a level must be stable to count.
+    pub fn with_debounce(mut self, debounce: Duration) -> Self {
+        self.debounce = debounce;
+        self
+    }
+
+    /// For buttons on wires: one that is down at the first look is stuck or wired the other way
+    /// round, and counts only after it has come up. Taken for a press it would be a long one, and
+    /// every start of the program would undo the last burst.
+    pub fn after_release(mut self) -> Self {
+        self.trusting = false;
+        self
+    }
+
+    /// The panel's other end, for who keeps the class list and says the warnings; it stays valid
+    /// where the panel has gone to a thread of its own.
+    pub fn link(&self) -> PanelLink {
+        self.link.clone()
     }
 
     /// The edges since the last call. A pin that cannot be read counts as not pressed.
     pub fn poll(&mut self, now: Duration) -> Vec<Edge> {
+        let (debounce, trusting, link) = (self.debounce, self.trusting, &self.link);
         self.buttons
             .iter_mut()
-            .filter_map(|button| button.poll(now))
+            .filter_map(|button| button.poll(now, debounce, trusting, link))
             .collect()
     }
 }
 
 impl<P: InputPin> Debounced<P> {
-    fn poll(&mut self, now: Duration) -> Option<Edge> {
-        let down = self.pin.is_low().unwrap_or(false);
+    fn poll(
+        &mut self,
+        now: Duration,
+        debounce: Duration,
+        trusting: bool,
+        link: &PanelLink,
+    ) -> Option<Edge> {
+        let down = self.read(link);
+        if !std::mem::replace(&mut self.looked, true) && down && !trusting {
+            self.down = true;
+            link.warn(format!(
+                "{} is down already; it counts once it has come up: if nobody holds it, check its \
+                 wire and its `active_low` and `bias` in the settings",
+                self.button
+            ));
+        }
         if down == self.down {
             self.changing = None;
             return None;
         }
         let since = *self.changing.get_or_insert(now);
-        if now.saturating_sub(since) < DEBOUNCE {
+        if now.saturating_sub(since) < debounce {
             return None;
         }
         (self.down, self.changing) = (down, None);
+        let button = match down {
+            true => self.name(link)?,
+            false => self.reported.take()?,
+        };
+        self.reported = down.then_some(button);
         Some(Edge {
-            button: self.name,
+            button,
             down,
             at: since,
         })
     }
+
+    fn read(&mut self, link: &PanelLink) -> bool {
+        match self.pin.is_low() {
+            Ok(down) => {
+                self.failing = false;
+                down
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    link.warn(format!(
+                        "{} cannot be read: {error:?}; it does nothing until it can",
+                        self.button
+                    ));
+                }
+                false
+            }
+        }
+    }
+
+    /// Which button this is by the class list of now.
+    fn name(&self, link: &PanelLink) -> Option<ButtonName> {
+        match &self.button {
+            Button::Name(name) => Some(*name),
+            Button::OfClass(class) => {
+                let index = link.class(class);
+                if index.is_none() {
+                    link.warn(format!(
+                        "{} was pressed, and there is no such class; add it, or give the button \
+                         another class in the settings",
+                        self.button
+                    ));
+                }
+                index.map(ButtonName::Class)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn bounces_are_one_press() {
-        let pin = SharedPin::released();
-        let mut panel = Panel::new([(ButtonName::Teach, pin.clone())]);
-        let mut edges = Vec::new();
-        // Bounces for 12 ms, rests, bounces again on release.
-        for (at, down) in [
-            (0, true),
-            (4, false),
-            (8, true),
-            (12, false),
-            (16, true),
-            (200, false),
-            (203, true),
-            (206, false),
-        ] {
-            for t in (at..).step_by(1).take(4) {
-                pin.set(down);
-                edges.extend(panel.poll(ms(t)));
-            }
-            if at == 16 || at == 206 {
-                (at + 4..at + 60).for_each(|t| edges.extend(panel.poll(ms(t))));
-            }
-        }
-        let seen: Vec<(bool, Duration)> = edges.iter().map(|e| (e.down, e.at)).collect();
-        assert_eq!(seen, [(true, ms(16)), (false, ms(206))]);
-    }
-
-    proptest! {
-        #[test]
-        fn edges_alternate_whatever_the_contact_does(levels in proptest::collection::vec(any::<bool>(), 0..300)) {
-            let pin = SharedPin::released();
-            let mut panel = Panel::new([(ButtonName::Next, pin.clone())]);
-            let mut down = false;
-            for (t, level) in levels.into_iter().enumerate() {
-                pin.set(level);
-                for edge in panel.poll(ms(t as u64 * 7)) {
-                    prop_assert_ne!(edge.down, down);
-                    down = edge.down;
-                }
-            }
-        }
-    }
-}
+mod tests;
