@@ -1,0 +1,132 @@
+//! What the board shows and does for those around it: the steady verdict, lights, outputs, and the
+//! line in `systemctl status`. Told by the main loop, it never makes it wait.
+
+use std::{sync::Arc, time::Duration};
+
+use lastlayer_shared::{
+    head::Answer,
+    verdict::{UNKNOWN, Verdict},
+};
+
+use crate::{
+    outputs::Outputs,
+    panel::{
+        LightsThread, PanelLink, Tell,
+        blink::{Fault, Once, Standing},
+    },
+    service::Service,
+    session::State,
+    smoothing::Smoothing,
+};
+
+pub struct Show {
+    smoothing: Smoothing,
+    lights: LightsThread,
+    outputs: Outputs,
+    link: PanelLink,
+    service: Service,
+    /// Two classes have samples, so that something can be told apart.
+    taught: bool,
+    camera_lost: bool,
+}
+
+impl Show {
+    pub fn new(
+        smoothing: Smoothing,
+        lights: LightsThread,
+        outputs: Outputs,
+        link: PanelLink,
+        service: Service,
+    ) -> Self {
+        Self {
+            smoothing,
+            lights,
+            outputs,
+            link,
+            service,
+            taught: false,
+            camera_lost: false,
+        }
+    }
+
+    pub fn ready(&self) {
+        self.service.ready();
+    }
+
+    /// What the board knows changed, or is new. `can_tell`: two classes have samples.
+    pub fn knows(&mut self, classes: &Arc<Vec<String>>, can_tell: bool) {
+        self.link.set_classes(classes.clone());
+        self.smoothing.reset();
+        self.taught = can_tell;
+    }
+
+    /// What the board is doing, and the class that it teaches or would teach.
+    pub fn doing(&mut self, state: State, class: Option<&str>) {
+        let standing = match state {
+            // A refusal is told once, by `once`.
+            State::Watching | State::Refusing if self.taught => Standing::Watching,
+            State::Watching | State::Refusing => Standing::Untaught,
+            State::Collecting => Standing::Collecting,
+            State::Training => Standing::Training,
+        };
+        self.lights.tell(Tell::Selected(class.map(Into::into)));
+        self.lights.tell(Tell::Standing(standing));
+    }
+
+    pub fn once(&mut self, once: Once) {
+        self.lights.tell(Tell::Once(once));
+    }
+
+    pub fn disk_full(&mut self, full: bool) {
+        self.lights.tell(Tell::Fault(Fault::DiskFull, full));
+    }
+
+    /// Where the camera is lost nothing is seen: no light and no output may say otherwise.
+    pub fn camera(&mut self, now: Duration, lost: bool) {
+        self.camera_lost = lost;
+        self.lights.tell(Tell::Fault(Fault::CameraLost, lost));
+        if lost {
+            self.smoothing.reset();
+            self.lights.tell(Tell::Verdict(None));
+            self.outputs.nothing_seen(now);
+            self.service.status("the camera is lost".into());
+        }
+    }
+
+    /// A frame's answers, one a class, and its number: the steady verdict where it changed.
+    pub fn frame(
+        &mut self,
+        now: Duration,
+        frame: u64,
+        answers: Option<&[Answer]>,
+        classes: &[String],
+    ) -> Option<Verdict> {
+        let steady = self.smoothing.frame(now, answers);
+        let verdict = steady.verdict(classes);
+        let seen = (verdict.class != UNKNOWN).then(|| verdict.class.clone());
+        self.lights.tell(Tell::Verdict(seen));
+        self.outputs.frame(now, frame, &verdict);
+        if !steady.changed {
+            return None;
+        }
+        self.service.status(format!("sees {}", verdict.class));
+        Some(verdict)
+    }
+
+    /// Call it every turn of the main loop. `alive`: the camera's side does what it should.
+    pub fn turn(&mut self, now: Duration, alive: bool) {
+        self.service.turn(now, alive);
+    }
+
+    pub fn stopping(&mut self) {
+        self.service.stopping();
+    }
+
+    /// What went wrong since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = self.lights.warnings();
+        warnings.extend(self.outputs.warnings());
+        warnings.extend(self.link.warnings());
+        warnings
+    }
+}
