@@ -211,16 +211,14 @@ impl Smoothing {
             .iter()
             .copied()
             .max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((best, highest)) = best else {
-            return None;
-        };
+        let (best, highest) = best?;
         let known = 1.0 - self.unknown;
         let Some(shown) = self.shown else {
             let enough = match free {
                 true => self.settings.unknown_below,
                 false => self.settings.known_from(),
             };
-            let sure = highest >= enough && (leads(known, self.unknown));
+            let sure = highest >= enough && leads(known, self.unknown);
             return sure.then_some(best);
         };
         if leads(self.unknown, known) || highest < self.settings.unknown_below {

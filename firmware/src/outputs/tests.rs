@@ -8,11 +8,14 @@ use super::*;
 use embedded_hal::digital::ErrorType;
 
 #[derive(Clone, Default)]
-struct Pin(Arc<Mutex<Vec<(bool, Option<Instant>)>>>);
+struct Pin(Arc<Mutex<Vec<Change>>>);
+
+/// A level, and when it was set.
+type Change = (bool, Instant);
 
 impl Pin {
     fn set(&mut self, on: bool) -> Result<(), Infallible> {
-        self.0.lock().unwrap().push((on, Some(Instant::now())));
+        self.0.lock().unwrap().push((on, Instant::now()));
         Ok(())
     }
 
@@ -124,7 +127,7 @@ fn lines_follow_their_classes_and_are_off_at_the_end() {
         thread::yield_now();
     }
     let times = pulses.0.lock().unwrap().clone();
-    let pulse = times[2].1.unwrap() - times[1].1.unwrap();
+    let pulse = times[2].1 - times[1].1;
     assert!(pulse >= Duration::from_millis(45), "{pulse:?}");
     assert_eq!(follows.levels(), [false, true]);
     outputs.nothing_seen(at(1.0));

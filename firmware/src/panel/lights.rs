@@ -127,11 +127,14 @@ impl<P: OutputPin> Lights<P> {
             return at(once.pattern(), since).unwrap_or(false);
         }
         let (standing, since) = self.standing;
-        let watching = matches!(standing, Standing::Watching | Standing::Untaught);
+        let busy = matches!(
+            standing,
+            Standing::Collecting | Standing::Training | Standing::Stopped
+        );
         let faults = Fault::ALL.into_iter().zip(self.faults);
         let mut faults = faults.filter_map(|(fault, since)| Some((fault, since?)));
         let pattern = match faults.next() {
-            Some((fault, since)) if watching => at(fault.pattern(), since),
+            Some((fault, since)) if !busy => at(fault.pattern(), since),
             _ => at(standing.pattern(), since),
         };
         pattern.unwrap_or(false)

@@ -165,6 +165,10 @@ fn what_the_kernel_says_is_translated() {
         "{bias}"
     );
     assert!(error("EINVAL: Invalid argument", false).contains("Invalid argument"));
+    // The crate does give the kernel's number in this form.
+    let real = Chip::new("/dev/null").unwrap_err();
+    let cause = std::error::Error::source(&real).unwrap().to_string();
+    assert!(cause.starts_with("ENOTTY"), "{cause}");
 }
 
 #[test]
