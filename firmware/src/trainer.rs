@@ -16,6 +16,7 @@ use lastlayer_shared::{
     head::{Example, Head, HeadError, Kind},
     package::Package,
     sample::examples,
+    view::View,
 };
 
 use crate::memory::{Memory, MemoryError, NewSample};
@@ -86,16 +87,25 @@ pub struct Trainer {
     package_id: String,
     embedder: Embedder,
     memory: Memory,
+    /// What crops are taken from while this program runs.
+    view: View,
     warnings: Vec<String>,
 }
 
 impl Trainer {
-    pub fn new(package: Package, package_id: String, embedder: Embedder, memory: Memory) -> Self {
+    pub fn new(
+        package: Package,
+        package_id: String,
+        embedder: Embedder,
+        memory: Memory,
+        view: View,
+    ) -> Self {
         Self {
             package,
             package_id,
             embedder,
             memory,
+            view,
             warnings: Vec::new(),
         }
     }
@@ -236,6 +246,7 @@ impl Trainer {
         Ok(NewSample {
             embedding: self.embedder.embed_crop(crop)?,
             crop: crop.to_jpeg()?,
+            view: self.view,
         })
     }
 

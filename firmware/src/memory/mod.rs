@@ -16,6 +16,7 @@ use lastlayer_shared::{
     head::Head,
     sample::Sample,
     verdict::check_classes,
+    view::View,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ const MAX_SIZE: u64 = 2 << 30;
 
 const SAMPLES_KIND: framed::Kind = framed::Kind {
     name: *b"LLSM",
-    version: 1,
+    version: 2,
 };
 const HEAD_KIND: framed::Kind = framed::Kind {
     name: *b"LLHD",
@@ -91,6 +92,7 @@ pub struct FittedOn {
 pub struct NewSample {
     pub embedding: Vec<f32>,
     pub crop: Vec<u8>,
+    pub view: View,
 }
 
 pub struct Memory {
@@ -158,6 +160,7 @@ impl Memory {
                 sequence: next.next_sequence,
                 embedding: new.embedding,
                 crop: new.crop,
+                view: new.view,
             });
             next.next_sequence += 1;
         }

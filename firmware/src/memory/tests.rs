@@ -6,6 +6,7 @@ fn burst(count: usize) -> Vec<NewSample> {
         .map(|i| NewSample {
             embedding: vec![i as f32, 1.0],
             crop: vec![i as u8],
+            view: View::default(),
         })
         .collect()
 }
