@@ -1,6 +1,6 @@
 //! The command line of `lastlayerd`.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     CommandFactory, Parser, ValueEnum,
@@ -8,7 +8,10 @@ use clap::{
     error::ErrorKind,
 };
 
-use crate::{camera::CameraAddress, log::LogFormat};
+use crate::{
+    camera::{CameraAddress, Settings},
+    log::LogFormat,
+};
 
 /// Watches a camera, says what it sees, and learns at the press of a button
 #[derive(Parser, Clone, Debug)]
@@ -37,7 +40,7 @@ pub struct Options {
     /// The package to run
     #[arg(long)]
     pub package: PathBuf,
-    /// /dev/videoN, or folder:DIR for a folder of photos
+    /// /dev/videoN; rpicam or argus, a CSI camera; pipe:COMMAND that writes MJPEG; or folder:DIR, photos
     #[arg(long, value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from))]
     pub camera: CameraAddress,
     /// Where taught samples and the head are kept; without it they are gone at the end
@@ -93,9 +96,8 @@ impl Options {
         options
     }
 
-    /// Time between two frames of a folder camera.
-    pub fn frame_time(&self) -> Duration {
-        Duration::from_secs_f64(1.0 / self.fps)
+    pub fn camera_settings(&self) -> Settings {
+        Settings::from_options(self.camera.clone(), self.fps, self.shake, self.seed)
     }
 }
 

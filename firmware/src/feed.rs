@@ -5,6 +5,7 @@
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -12,13 +13,17 @@ use std::{
 };
 
 use crate::{
-    camera::{CameraError, Capture, FolderCamera, FrameSource},
+    camera::{CameraError, CameraNews, Capture, FolderCamera, FrameSource, Keeper, Step},
     panel::{ButtonName, Edge, Panel, SharedPin},
     scene::{Entry, Scene, SceneAction},
 };
 
 /// How often buttons are looked at.
 const POLL: Duration = Duration::from_millis(5);
+/// How often a camera's thread that waits says that it is there.
+const BEAT: Duration = Duration::from_millis(100);
+/// What a camera may take to be let go of at the end.
+const LET_GO: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub struct Moment {
@@ -27,6 +32,8 @@ pub struct Moment {
     pub capture: Option<Capture>,
     /// What the camera has to say that does not end it.
     pub warnings: Vec<String>,
+    /// That it was lost, or is back.
+    pub camera: Vec<CameraNews>,
 }
 
 pub trait Feed {
@@ -35,6 +42,12 @@ pub trait Feed {
     fn next(&mut self) -> Result<Option<Moment>, CameraError>;
     /// Frames that came and were never looked at.
     fn dropped(&self) -> u64;
+    /// Frames that came and could not be read.
+    fn broken(&self) -> u64;
+    /// How long the camera's side has said nothing: neither a frame, nor that it waits for one or
+    /// for a lost camera. More than a few seconds beyond the camera's timeout means that a driver
+    /// hangs, which only a new start of the program ends; for a watchdog.
+    fn silence(&self) -> Duration;
     /// Whether time stands still while a frame is looked at or a burst is learned.
     fn lockstep(&self) -> bool;
 }
@@ -52,13 +65,19 @@ pub struct LiveFeed {
 struct Latest {
     slot: Mutex<Slot>,
     changed: Condvar,
+    /// Nobody looks any more.
+    stop: AtomicBool,
 }
 
 #[derive(Default)]
 struct Slot {
     capture: Option<Result<Capture, CameraError>>,
     dropped: u64,
+    broken: u64,
     warnings: Vec<String>,
+    news: Vec<CameraNews>,
+    /// When the camera's thread last said something, since the start.
+    heard: Duration,
 }
 
 impl Latest {
@@ -66,21 +85,20 @@ impl Latest {
         // A thread that panicked while it held the slot has left a whole capture or none.
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
 impl LiveFeed {
-    /// `pace` is the time between two frames for a camera that has no pace of its own.
-    pub fn start(
-        camera: Box<dyn FrameSource>,
-        pace: Option<Duration>,
-        panel: Option<Panel<SharedPin>>,
-    ) -> std::io::Result<Self> {
+    pub fn start(camera: Keeper, panel: Option<Panel<SharedPin>>) -> std::io::Result<Self> {
         let start = Instant::now();
         let latest = Arc::new(Latest::default());
         let shared = latest.clone();
         let capturing = thread::Builder::new()
             .name("camera".into())
-            .spawn(move || capture_all(camera, pace, &shared))?;
+            .spawn(move || capture_all(camera, start, &shared))?;
         let (sender, edges) = channel();
         if let Some(panel) = panel {
             thread::Builder::new()
@@ -96,26 +114,60 @@ impl LiveFeed {
     }
 }
 
-/// Ends when the camera fails or nobody is left to look.
-fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest: &Arc<Latest>) {
-    let mut due = Instant::now();
-    while Arc::strong_count(latest) > 1 {
-        let capture = camera.next();
-        let failed = capture.is_err();
-        let mut slot = latest.lock();
-        if slot.capture.replace(capture).is_some() {
-            slot.dropped += 1;
+impl Drop for LiveFeed {
+    /// Lets go of the camera: a child process must not outlive this program. A driver that hangs
+    /// is left behind.
+    fn drop(&mut self) {
+        self.latest.stop.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        while !self.capturing.is_finished() && start.elapsed() < LET_GO {
+            thread::sleep(POLL);
         }
+    }
+}
+
+/// Ends when the camera fails for good or nobody is left to look.
+fn capture_all(mut camera: Keeper, start: Instant, latest: &Latest) {
+    let pace = camera.pace();
+    let mut due = Instant::now();
+    while !latest.stopped() {
+        let step = camera.step(start.elapsed());
+        let mut slot = latest.lock();
+        slot.heard = start.elapsed();
         slot.warnings.extend(camera.warnings());
+        slot.news.extend(camera.news());
+        slot.broken = camera.broken();
+        let (capture, wait, end) = match step {
+            Step::Frame(capture) => (Some(Ok(capture)), None, false),
+            Step::Nothing => (None, None, false),
+            Step::Wait(time) => (None, Some(time), false),
+            Step::End(error) => (Some(Err(error)), None, true),
+        };
+        if let Some(capture) = capture {
+            if slot.capture.replace(capture).is_some() {
+                slot.dropped += 1;
+            }
+            if let Some(pace) = pace {
+                // What was missed, in a suspend for instance, is not caught up with.
+                due = (due + pace).max(Instant::now());
+            }
+        }
         drop(slot);
         latest.changed.notify_one();
-        if failed {
+        if end {
             return;
         }
-        if let Some(pace) = pace {
-            // What was missed, in a suspend for instance, is not caught up with.
-            due = (due + pace).max(Instant::now());
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+        let wait = wait.unwrap_or_else(|| due.saturating_duration_since(Instant::now()));
+        // A camera that comes only every minute, or is tried again so rarely, is no dead one; and
+        // whoever wants an end need not wait for it.
+        let until = Instant::now() + wait;
+        while !latest.stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::sleep(left.min(BEAT));
+            latest.lock().heard = start.elapsed();
         }
     }
 }
@@ -146,17 +198,28 @@ impl Feed for LiveFeed {
             return Err(CameraError::Ended);
         }
         let warnings = std::mem::take(&mut slot.warnings);
+        let camera = std::mem::take(&mut slot.news);
         drop(slot);
         Ok(Some(Moment {
             now: self.start.elapsed(),
             edges: self.edges.try_iter().collect(),
             capture,
             warnings,
+            camera,
         }))
     }
 
     fn dropped(&self) -> u64 {
         self.latest.lock().dropped
+    }
+
+    fn broken(&self) -> u64 {
+        self.latest.lock().broken
+    }
+
+    fn silence(&self) -> Duration {
+        let heard = self.latest.lock().heard;
+        self.start.elapsed().saturating_sub(heard)
     }
 
     fn lockstep(&self) -> bool {
@@ -235,7 +298,7 @@ impl Feed for SceneFeed {
         self.frames += 1;
         let edges = self.follow(now)?;
         let capture = match self.showing {
-            true => Some(self.camera.next()?),
+            true => self.camera.next()?,
             false => None,
         };
         Ok(Some(Moment {
@@ -243,11 +306,20 @@ impl Feed for SceneFeed {
             edges,
             capture,
             warnings: self.camera.warnings(),
+            camera: Vec::new(),
         }))
     }
 
     fn dropped(&self) -> u64 {
         0
+    }
+
+    fn broken(&self) -> u64 {
+        0
+    }
+
+    fn silence(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn lockstep(&self) -> bool {
@@ -258,6 +330,7 @@ impl Feed for SceneFeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::{Backoff, Policy};
     use lastlayer_shared::frame::Frame;
 
     #[test]
@@ -277,5 +350,62 @@ mod tests {
         }
         // Frames 3 to 20 show b, and frame 33 is the last.
         assert_eq!(shown, format!("aaa{}{}", "b".repeat(18), "a".repeat(13)));
+    }
+
+    /// Gives one frame, then fails; opened again, it waits for good.
+    struct Short(u32);
+
+    impl FrameSource for Short {
+        fn next(&mut self) -> Result<Option<Capture>, CameraError> {
+            self.0 += 1;
+            match self.0 {
+                1 => Ok(Some(Capture {
+                    frame: Frame::new(1, 1, vec![0; 3]).unwrap(),
+                    photo: None,
+                })),
+                _ => Err(CameraError::Ended),
+            }
+        }
+
+        fn describe(&self) -> String {
+            "a short camera".into()
+        }
+    }
+
+    #[test]
+    fn a_live_feed_goes_on_without_its_camera_and_says_so() {
+        let mut opened = 0;
+        let open = move || {
+            opened += 1;
+            match opened {
+                1 => Ok(Box::new(Short(0)) as Box<dyn FrameSource>),
+                _ => Err(CameraError::NotThere("/dev/video0".into())),
+            }
+        };
+        let policy = Policy {
+            // It is not tried again while this test runs.
+            again: Some(Backoff::new(
+                Duration::from_secs(600),
+                Duration::from_secs(600),
+            )),
+            wait: false,
+            pace: None,
+        };
+        let keeper = Keeper::new(Box::new(open), policy).unwrap();
+        let mut feed = LiveFeed::start(keeper, None).unwrap();
+        let (mut frames, mut news) = (0, Vec::new());
+        while news.len() < 2 {
+            let moment = feed.next().unwrap().unwrap();
+            frames += u32::from(moment.capture.is_some());
+            news.extend(moment.camera);
+        }
+        assert_eq!(news[0], CameraNews::Back("a short camera".into()));
+        assert!(matches!(news[1], CameraNews::Lost(_)));
+        for _ in 0..20 {
+            frames += u32::from(feed.next().unwrap().unwrap().capture.is_some());
+        }
+        assert_eq!(frames, 1);
+        assert!(feed.silence() < Duration::from_secs(10));
+        drop(feed);
     }
 }

@@ -74,6 +74,12 @@ pub enum Event<'a> {
         time: f64,
         reason: String,
     },
+    /// The camera delivers, at the start or again; or it is lost, and is tried again.
+    Camera {
+        time: f64,
+        delivers: bool,
+        text: String,
+    },
     /// Something is not as it should be, and watching goes on.
     Warning {
         time: f64,
@@ -187,6 +193,7 @@ impl<W: Write> Log<W> {
                 format!("{time:8.2}  added {class}; `teach` now teaches it")
             }
             Event::Refused { reason, time } => format!("{time:8.2}  refused: {reason}"),
+            Event::Camera { text, time, .. } => format!("{time:8.2}  {text}"),
             Event::Warning { warning, time } => format!("{time:8.2}  warning: {warning}"),
             Event::Stopped { frames, dropped } => {
                 format!("stopped after {frames} frames, {dropped} dropped")

@@ -15,10 +15,11 @@ use lastlayer_shared::{
     package::{MAX_SIZE, Package},
     preprocess::Preprocess,
     verdict::Verdict,
+    view::View,
 };
 
 use crate::{
-    camera::{CameraAddress, Capture, FolderCamera, FrameSource, V4l2Camera},
+    camera::{CameraAddress, CameraNews, Capture, FolderCamera, Keeper},
     cli::{Options, PanelKind},
     feed::{Feed, LiveFeed, SceneFeed},
     log::{Event, Log},
@@ -45,7 +46,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let self_test = package.run_self_test(&mut embedder)?;
     let memory = Memory::open(options.state.as_deref(), backbone.id(), backbone.width())?;
     let version = package.version;
-    let mut trainer = Trainer::new(package, file::sha256(&bytes), backbone.embedder()?, memory);
+    let view = options.camera_settings().view;
+    let id = file::sha256(&bytes);
+    let mut trainer = Trainer::new(package, id, backbone.embedder()?, memory, view);
     let knowledge = trainer.start()?;
     // From here on there is something to lose.
     let stop = Stop::on_signals().context("signals cannot be waited for")?;
@@ -80,6 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut watch = Watch {
         session: Session::new(rules, knowledge.classes.len()),
         preprocess: backbone.preprocess().clone(),
+        view,
         embedder,
         knowledge,
         jobs,
@@ -103,13 +107,7 @@ fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> 
         let feed = SceneFeed::new(camera, scene, options.fps);
         return Ok((Box::new(feed), None));
     }
-    let (camera, pace): (Box<dyn FrameSource>, _) = match &options.camera {
-        CameraAddress::Folder(folder) => (
-            Box::new(FolderCamera::open(folder, options.shake, options.seed)?),
-            Some(options.frame_time()),
-        ),
-        CameraAddress::V4l2(device) => (Box::new(V4l2Camera::open(device)?), None),
-    };
+    let camera = Keeper::start(&options.camera_settings())?;
     let (keyboard, panel) = match options.panel {
         PanelKind::None => (None, None),
         PanelKind::Keyboard => {
@@ -117,12 +115,13 @@ fn feed(options: &Options) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> 
             (Some(keyboard), Some(Panel::new(pins)))
         }
     };
-    Ok((Box::new(LiveFeed::start(camera, pace, panel)?), keyboard))
+    Ok((Box::new(LiveFeed::start(camera, panel)?), keyboard))
 }
 
 struct Watch<W: Write> {
     session: Session,
     preprocess: Preprocess,
+    view: View,
     embedder: Embedder,
     knowledge: Knowledge,
     jobs: Sender<Job>,
@@ -172,9 +171,16 @@ impl<W: Write> Watch<W> {
             };
             *now = moment.now;
             self.log.warn(moment.now, moment.warnings)?;
+            for news in moment.camera {
+                self.log.write(&Event::Camera {
+                    time: moment.now.as_secs_f64(),
+                    delivers: matches!(news, CameraNews::Back(_)),
+                    text: news.to_string(),
+                })?;
+            }
             let start = Instant::now();
             let capture = moment.capture.as_ref();
-            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame));
+            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame, &self.view));
             let crop = crop.transpose()?;
             let before = self.session.state();
             let mut actions = Vec::new();
