@@ -2,8 +2,12 @@
 
 use std::{io, path::PathBuf};
 
+use super::SettingError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum CameraError {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     #[error("there is no camera at {0}; `ls /dev/video*` lists what there is")]
     NotThere(PathBuf),
     #[error("the camera {0} is in use by another program; `fuser -v {0}` says by which")]

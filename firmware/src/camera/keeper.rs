@@ -85,7 +85,7 @@ pub struct Keeper {
 impl Keeper {
     /// Checks the settings and opens the camera: an error says what is wrong with either, but for
     /// a camera that is waited for.
-    pub fn start(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn start(settings: &Settings) -> Result<Self, CameraError> {
         settings.check()?;
         let pace = Duration::from_secs_f64(1.0 / settings.folder_fps());
         let (again, pace) = match settings.source {
@@ -99,7 +99,7 @@ impl Keeper {
             pace,
         };
         let settings = settings.clone();
-        Ok(Self::new(Box::new(move || open(&settings)), policy)?)
+        Self::new(Box::new(move || open(&settings)), policy)
     }
 
     /// With a way of its own to open a source.

@@ -18,11 +18,11 @@ use lastlayer_shared::frame::Frame;
 
 pub use address::CameraAddress;
 pub use backoff::Backoff;
-pub use child::{ChildCamera, Mjpeg};
+pub use child::{ChildCamera, Mjpeg, TooMuch};
 pub use convert::PixelFormat;
 pub use error::CameraError;
 pub use folder::FolderCamera;
-pub use keeper::{CameraNews, Keeper, Policy, Step};
+pub use keeper::{CameraNews, Keeper, Policy, Source, Step};
 pub use settings::{Control, Controls, SettingError, Settings};
 pub use v4l2::V4l2Camera;
 

@@ -24,6 +24,13 @@ pub struct Launch {
 /// rows of YUV420 to 64 bytes, the Pi 5's to 64 in its colour planes, which have half the width;
 /// nothing in the stream tells of it.
 const RPICAM_WIDTHS: u32 = 128;
+/// The same for GStreamer, which pads rows of every plane to 4 bytes.
+const GSTREAMER_WIDTHS: u32 = 8;
+
+/// The nearest width in such steps.
+fn stepped(width: u32, step: u32) -> u32 {
+    ((width + step / 2) / step).max(1) * step
+}
 
 impl Launch {
     pub fn pipe(command: &OsString, settings: &Settings) -> Self {
@@ -39,8 +46,8 @@ impl Launch {
     }
 
     pub fn rpicam(camera: u32, settings: &Settings) -> Self {
-        let steps = (settings.width + RPICAM_WIDTHS / 2) / RPICAM_WIDTHS;
-        let (width, height) = (steps.max(1) * RPICAM_WIDTHS, settings.height);
+        let width = stepped(settings.width, RPICAM_WIDTHS);
+        let height = settings.height;
         let fps = settings.fps.unwrap_or(30.0);
         let mut arguments = words(&format!(
             "--nopreview --timeout 0 --camera {camera} --codec yuv420 --width {width} \
@@ -60,7 +67,8 @@ impl Launch {
     }
 
     pub fn argus(camera: u32, settings: &Settings) -> Self {
-        let (width, height) = (settings.width, settings.height);
+        let width = stepped(settings.width, GSTREAMER_WIDTHS);
+        let height = settings.height;
         let fps = settings.fps.unwrap_or(30.0);
         // GStreamer wants a fraction of whole numbers.
         let rate = format!("{}/1000", (fps * 1000.0).round());

@@ -13,6 +13,7 @@ pub const MOST: usize = 16 << 20;
 /// that was made to.
 const SEARCHED: usize = 1 << 17;
 
+/// So much came without one whole JPEG that it is none.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooMuch;
 

@@ -19,7 +19,7 @@ use std::{
 
 use super::{CameraError, Capture, FrameSource, PixelFormat, SLICE, Settings, broken::Broken};
 use launch::Launch;
-pub use mjpeg::Mjpeg;
+pub use mjpeg::{Mjpeg, TooMuch};
 use process::Process;
 
 /// The first frame may take longer: sensors are started and exposure is found.

@@ -13,7 +13,7 @@ use v4l::{
 
 use super::{
     super::{Controls, PixelFormat},
-    controls,
+    controls::{self, Set},
     offers::{Offer, Rates, Span, Wanted},
 };
 
@@ -81,16 +81,15 @@ pub fn set_rate(handle: &Device, fps: f64) -> Option<f64> {
     set.ok().and_then(|set| per_second(set.interval))
 }
 
-/// What could not be set is said, and the camera is used all the same.
-pub fn set_controls(handle: &Device, wanted: &Controls) -> Vec<String> {
+/// What is to be set, and what cannot be: it is said, and the camera is used all the same.
+pub fn plan_controls(handle: &Device, wanted: &Controls) -> (Vec<Set>, Vec<String>) {
     if *wanted == Controls::default() {
-        return Vec::new();
+        return Default::default();
     }
     // The crate panics on a name that is not UTF-8 and on a control of a kind that it does not know.
     let Some(Ok(listed)) = caught(|| handle.query_controls()) else {
-        return vec![
-            "the camera's controls cannot be listed; none of [camera.controls] is set".into(),
-        ];
+        let text = "the camera's controls cannot be listed; none of [camera.controls] is set";
+        return (Vec::new(), vec![text.into()]);
     };
     let known = listed.into_iter().map(|control| {
         let items = control.items.map(|items: Vec<(u32, MenuItem)>| {
@@ -103,18 +102,21 @@ pub fn set_controls(handle: &Device, wanted: &Controls) -> Vec<String> {
         };
         (control.id, known)
     });
-    let (steps, mut warnings) = controls::plan(wanted, &known.collect());
-    for step in steps {
+    controls::plan(wanted, &known.collect())
+}
+
+/// Sets them in order; what the camera did not take.
+pub fn set_controls(handle: &Device, steps: &[Set]) -> Vec<String> {
+    let set = |step: &Set| {
         let value = Value {
             id: step.id,
             value: Number::Integer(step.value),
         };
-        if let Err(error) = handle.set_control(value) {
-            warnings.push(format!(
-                "camera.controls.{}: the camera did not take {}: {error}",
-                step.key, step.value
-            ));
-        }
-    }
-    warnings
+        let error = handle.set_control(value).err()?;
+        Some(format!(
+            "camera.controls.{}: the camera did not take {}: {error}",
+            step.key, step.value
+        ))
+    };
+    steps.iter().filter_map(set).collect()
 }

@@ -25,7 +25,8 @@ use v4l::{
 };
 
 use super::{CameraError, Capture, FrameSource, PixelFormat, SLICE, Settings, broken::Broken};
-use device::{code, list, set_controls, set_rate};
+use controls::Set;
+use device::{code, list, plan_controls, set_controls, set_rate};
 use offers::{Offer, Wanted};
 
 /// Enough that the driver always has one to fill; the newest frame wins anyway.
@@ -57,6 +58,8 @@ pub struct V4l2Camera {
     last: Instant,
     broken: Broken,
     warnings: Vec<String>,
+    handle: Device,
+    controls: Vec<Set>,
 }
 
 impl V4l2Camera {
@@ -104,7 +107,8 @@ impl V4l2Camera {
             return Err(none(format.fourcc.to_string()));
         }
         let fps = set_rate(&handle, choice.fps.unwrap_or(wanted.fps));
-        let warnings = set_controls(&handle, &settings.controls);
+        let (controls, mut warnings) = plan_controls(&handle, &settings.controls);
+        warnings.extend(set_controls(&handle, &controls));
         let mut stream =
             Stream::with_buffers(&handle, Type::VideoCapture, BUFFERS).map_err(failed)?;
         stream.set_timeout(timeout);
@@ -119,6 +123,8 @@ impl V4l2Camera {
             last: Instant::now(),
             broken: Broken::default(),
             warnings,
+            handle,
+            controls,
         })
     }
 
@@ -155,7 +161,12 @@ impl FrameSource for V4l2Camera {
             }
         }
         let (bytes, meta) = CaptureStream::next(stream).map_err(failed)?;
-        self.streaming = true;
+        if !self.streaming {
+            self.streaming = true;
+            // Some webcams forget them when they begin to stream, or take them only then. What is
+            // refused was told of at the first time.
+            let _ = set_controls(&self.handle, &self.controls);
+        }
         if meta.flags.contains(BufferFlags::ERROR) {
             self.broken.note("the driver says that it is damaged");
             return Ok(None);
@@ -214,7 +225,10 @@ impl Drop for V4l2Camera {
                 // would, which ends the program. Leaked, it ends with the program.
                 std::mem::forget(stream);
             }
-            _ => drop(caught(|| drop(stream))),
+            _ => {
+                // Its buffers' drop may panic.
+                let _ = caught(|| drop(stream));
+            }
         }
     }
 }
