@@ -12,6 +12,7 @@ use crate::{
     camera::CameraAddress,
     config::{Config, ConfigError, PLACE},
     log::LogFormat,
+    panel,
 };
 
 /// Watches a camera, says what it sees, and learns at the press of a button
@@ -58,28 +59,29 @@ pub struct Options {
     /// Where taught samples and the head are kept; without it they are gone at the end
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// /dev/videoN, or folder:DIR for a folder of photos
+    /// /dev/videoN; rpicam or argus, a CSI camera; pipe:COMMAND that writes MJPEG; or folder:DIR,
+    /// photos [default: /dev/video0]
     #[arg(long, value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from))]
     pub camera: Option<CameraAddress>,
     /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR,
     /// and presses the buttons itself
     #[arg(long, conflicts_with = "panel", value_name = "FILE")]
     pub scene: Option<PathBuf>,
-    /// Where the buttons are
+    /// Which buttons and lights there are [default: what the configuration's [panel] says]
     #[arg(long, value_enum)]
     pub panel: Option<PanelKind>,
     /// How verdicts and events are printed [default: text]
     #[arg(long, value_enum)]
     pub log: Option<LogFormat>,
-    /// Frames a second that a folder camera gives
-    #[arg(long, default_value_t = 10.0, value_parser = positive)]
-    pub fps: f64,
+    /// Frames a second [default: 30 or the nearest that the camera has; 10 from a folder]
+    #[arg(long, value_parser = positive)]
+    pub fps: Option<f64>,
     /// How much a folder camera shakes, 0 (not at all) to 1
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub shake: f32,
+    #[arg(long, value_parser = share)]
+    pub shake: Option<f32>,
     /// Seed of the shake
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Stop after this many frames
     #[arg(long)]
     pub frames: Option<u64>,
@@ -94,7 +96,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PanelKind {
     None,
-    /// Keys on the terminal that the program runs in.
+    /// Keys on the terminal that the program runs in, beside what the configuration says.
     Keyboard,
 }
 
@@ -152,10 +154,20 @@ impl Options {
             (None, None) if std::path::Path::new(PLACE).exists() => Config::read(PLACE.as_ref())?,
             (None, _) => Config::default(),
         };
+        let camera = &mut config.camera;
+        if let Some(source) = &self.camera {
+            camera.source = source.clone();
+        }
+        camera.fps = self.fps.or(camera.fps);
+        camera.shake = self.shake.unwrap_or(camera.shake);
+        camera.seed = self.seed.unwrap_or(camera.seed);
         let burst = &mut config.burst;
         burst.frames = self.burst.unwrap_or(burst.frames);
         burst.seconds = self.burst_seconds.unwrap_or(burst.seconds);
         burst.fewest = burst.fewest.min(burst.frames);
+        if self.panel == Some(PanelKind::None) {
+            config.panel = panel::Settings::default();
+        }
         config.log = self.log.unwrap_or(config.log);
         config.package = self.package.clone().or(config.package);
         config.state = self.state.clone().or(config.state);

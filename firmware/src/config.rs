@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lastlayer_shared::file::{self, FileError};
 use serde::Deserialize;
 
-use crate::{burst, log::LogFormat};
+use crate::{burst, camera, log::LogFormat, outputs, panel, smoothing};
 
 /// Read where the command line names neither a configuration nor a package.
 pub const PLACE: &str = "/etc/lastlayer/lastlayerd.toml";
@@ -23,7 +23,14 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// How verdicts and events are printed.
     pub log: LogFormat,
+    /// What the board calls itself in messages of outputs; without it its host name.
+    pub name: Option<String>,
+    pub camera: camera::Settings,
+    pub panel: panel::Settings,
     pub burst: burst::Settings,
+    pub verdict: smoothing::Settings,
+    #[serde(rename = "output")]
+    pub outputs: Vec<outputs::Settings>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +77,11 @@ impl Config {
 
     /// What is out of range, as a line that names the key.
     fn check(&self) -> Result<(), String> {
-        self.burst.check()
+        self.camera.check().map_err(|error| error.to_string())?;
+        self.panel.check().map_err(|error| error.to_string())?;
+        self.burst.check()?;
+        self.verdict.check().map_err(|error| error.to_string())?;
+        outputs::check(&self.outputs).map_err(|error| error.to_string())
     }
 }
 

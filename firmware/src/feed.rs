@@ -2,23 +2,17 @@
 //! where a camera and a panel run on threads of their own and the newest frame wins; and a scene,
 //! where every frame is looked at and time is the frame counter.
 
-use std::{
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+mod live;
+
+use std::time::Duration;
 
 use crate::{
-    camera::{CameraError, Capture, FolderCamera, FrameSource},
-    panel::{ButtonName, ButtonPin, Edge, Panel, SharedPin},
+    camera::{CameraError, CameraNews, Capture, FolderCamera, FrameSource},
+    panel::{ButtonName, Edge, Panel, SharedPin},
     scene::{Entry, Scene, SceneAction},
 };
 
-/// How often buttons are looked at.
-const POLL: Duration = Duration::from_millis(5);
+pub use live::LiveFeed;
 
 #[derive(Debug)]
 pub struct Moment {
@@ -27,6 +21,8 @@ pub struct Moment {
     pub capture: Option<Capture>,
     /// What the camera has to say that does not end it.
     pub warnings: Vec<String>,
+    /// That it was lost, or is back.
+    pub camera: Vec<CameraNews>,
 }
 
 pub trait Feed {
@@ -35,133 +31,14 @@ pub trait Feed {
     fn next(&mut self) -> Result<Option<Moment>, CameraError>;
     /// Frames that came and were never looked at.
     fn dropped(&self) -> u64;
+    /// Frames that came and could not be read.
+    fn broken(&self) -> u64;
+    /// How long the camera's side has said nothing: neither a frame, nor that it waits for one or
+    /// for a lost camera. More than a few seconds beyond the camera's timeout means that a driver
+    /// hangs, which only a new start of the program ends; for a watchdog.
+    fn silence(&self) -> Duration;
     /// Whether time stands still while a frame is looked at or a burst is learned.
     fn lockstep(&self) -> bool;
-}
-
-/// A camera and a panel that go on by themselves.
-pub struct LiveFeed {
-    start: Instant,
-    latest: Arc<Latest>,
-    capturing: JoinHandle<()>,
-    edges: Receiver<Edge>,
-}
-
-/// Holds the newest frame until somebody takes it.
-#[derive(Default)]
-struct Latest {
-    slot: Mutex<Slot>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Slot {
-    capture: Option<Result<Capture, CameraError>>,
-    dropped: u64,
-    warnings: Vec<String>,
-}
-
-impl Latest {
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        // A thread that panicked while it held the slot has left a whole capture or none.
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LiveFeed {
-    /// `pace` is the time between two frames for a camera that has no pace of its own.
-    pub fn start(
-        camera: Box<dyn FrameSource>,
-        pace: Option<Duration>,
-        panel: Option<Panel<ButtonPin>>,
-    ) -> std::io::Result<Self> {
-        let start = Instant::now();
-        let latest = Arc::new(Latest::default());
-        let shared = latest.clone();
-        let capturing = thread::Builder::new()
-            .name("camera".into())
-            .spawn(move || capture_all(camera, pace, &shared))?;
-        let (sender, edges) = channel();
-        if let Some(panel) = panel {
-            thread::Builder::new()
-                .name("panel".into())
-                .spawn(move || poll_all(panel, start, &sender))?;
-        }
-        Ok(Self {
-            start,
-            latest,
-            capturing,
-            edges,
-        })
-    }
-}
-
-/// Ends when the camera fails or nobody is left to look.
-fn capture_all(mut camera: Box<dyn FrameSource>, pace: Option<Duration>, latest: &Arc<Latest>) {
-    let mut due = Instant::now();
-    while Arc::strong_count(latest) > 1 {
-        let capture = camera.next();
-        let failed = capture.is_err();
-        let mut slot = latest.lock();
-        if slot.capture.replace(capture).is_some() {
-            slot.dropped += 1;
-        }
-        slot.warnings.extend(camera.warnings());
-        drop(slot);
-        latest.changed.notify_one();
-        if failed {
-            return;
-        }
-        if let Some(pace) = pace {
-            // What was missed, in a suspend for instance, is not caught up with.
-            due = (due + pace).max(Instant::now());
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-    }
-}
-
-fn poll_all(mut panel: Panel<ButtonPin>, start: Instant, edges: &Sender<Edge>) {
-    loop {
-        for edge in panel.poll(start.elapsed()) {
-            if edges.send(edge).is_err() {
-                return;
-            }
-        }
-        thread::sleep(POLL);
-    }
-}
-
-impl Feed for LiveFeed {
-    fn next(&mut self) -> Result<Option<Moment>, CameraError> {
-        let slot = self.latest.lock();
-        let (mut slot, _) = self
-            .latest
-            .changed
-            .wait_timeout_while(slot, POLL * 4, |slot| slot.capture.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        // Asked before the slot is emptied: a thread that ended has left its last word there.
-        let ended = self.capturing.is_finished();
-        let capture = slot.capture.take().transpose()?;
-        if ended && capture.is_none() {
-            return Err(CameraError::Ended);
-        }
-        let warnings = std::mem::take(&mut slot.warnings);
-        drop(slot);
-        Ok(Some(Moment {
-            now: self.start.elapsed(),
-            edges: self.edges.try_iter().collect(),
-            capture,
-            warnings,
-        }))
-    }
-
-    fn dropped(&self) -> u64 {
-        self.latest.lock().dropped
-    }
-
-    fn lockstep(&self) -> bool {
-        false
-    }
 }
 
 /// A folder camera and buttons that follow a scene.
@@ -171,7 +48,7 @@ pub struct SceneFeed {
     entries: std::iter::Peekable<std::vec::IntoIter<Entry>>,
     end: Duration,
     panel: Panel<SharedPin>,
-    pins: [(ButtonName, SharedPin); 2],
+    pins: Vec<(ButtonName, SharedPin)>,
     /// Frames a second of the scene's clock.
     fps: f64,
     frames: u64,
@@ -179,10 +56,14 @@ pub struct SceneFeed {
 
 impl SceneFeed {
     pub fn new(camera: FolderCamera, scene: Scene, fps: f64) -> Self {
-        let pins = [
-            (ButtonName::Teach, SharedPin::released()),
-            (ButtonName::Next, SharedPin::released()),
-        ];
+        let mut pins: Vec<(ButtonName, SharedPin)> = Vec::new();
+        for entry in &scene.entries {
+            if let SceneAction::Press(button) = entry.action
+                && pins.iter().all(|(name, _)| *name != button)
+            {
+                pins.push((button, SharedPin::released()));
+            }
+        }
         Self {
             camera,
             showing: false,
@@ -235,7 +116,7 @@ impl Feed for SceneFeed {
         self.frames += 1;
         let edges = self.follow(now)?;
         let capture = match self.showing {
-            true => Some(self.camera.next()?),
+            true => self.camera.next()?,
             false => None,
         };
         Ok(Some(Moment {
@@ -243,11 +124,20 @@ impl Feed for SceneFeed {
             edges,
             capture,
             warnings: self.camera.warnings(),
+            camera: Vec::new(),
         }))
     }
 
     fn dropped(&self) -> u64 {
         0
+    }
+
+    fn broken(&self) -> u64 {
+        0
+    }
+
+    fn silence(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn lockstep(&self) -> bool {

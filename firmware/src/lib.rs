@@ -6,6 +6,7 @@
 
 pub mod burst;
 pub mod camera;
+mod check;
 mod cli;
 pub mod config;
 pub mod feed;
@@ -16,8 +17,9 @@ pub mod panel;
 pub mod scene;
 mod service;
 pub mod session;
-mod start;
+mod show;
 pub mod smoothing;
+mod start;
 mod stop;
 pub mod teachings;
 pub mod trainer;
@@ -60,7 +62,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = &arguments.options;
     let request = match arguments.command {
         None => return start::run(options, options.config()?),
-        Some(Command::Check) => todo!(),
+        Some(Command::Check) => return check::run(&options.config()?),
         Some(Command::Reset { yes }) => return print(upkeep::reset(&options.config()?, yes)?),
         Some(Command::Classes(command)) => match command {
             ClassCommand::List => Request::Classes,

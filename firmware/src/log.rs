@@ -93,15 +93,11 @@ pub enum Event<'a> {
         time: f64,
         reason: String,
     },
-    /// The camera gives nothing; it is tried again and again.
-    CameraLost {
+    /// The camera delivers, at the start or again; or it is lost, and is tried again.
+    Camera {
         time: f64,
-        reason: &'a str,
-    },
-    /// The camera delivers (again), as this.
-    CameraReady {
-        time: f64,
-        camera: &'a str,
+        delivers: bool,
+        text: String,
     },
     /// Something is not as it should be, and watching goes on.
     Warning {
@@ -112,6 +108,8 @@ pub enum Event<'a> {
         frames: u64,
         /// Frames that came while another was looked at.
         dropped: u64,
+        /// Frames that came and could not be read.
+        broken: u64,
     },
 }
 
@@ -185,7 +183,10 @@ impl Event<'_> {
     fn level(&self) -> Level {
         match self {
             Event::Verdict { .. } => Level::DEBUG,
-            Event::Warning { .. } | Event::CameraLost { .. } => Level::WARN,
+            Event::Warning { .. }
+            | Event::Camera {
+                delivers: false, ..
+            } => Level::WARN,
             _ => Level::INFO,
         }
     }
@@ -261,12 +262,16 @@ impl fmt::Display for Event<'_> {
             }
             Event::Kept { change, time, .. } => write!(out, "{time:8.2}  {change}"),
             Event::Refused { reason, time } => write!(out, "{time:8.2}  refused: {reason}"),
-            Event::CameraLost { reason, time } => write!(out, "{time:8.2}  {reason}"),
-            Event::CameraReady { camera, time } => write!(out, "{time:8.2}  camera {camera}"),
+            Event::Camera { text, time, .. } => write!(out, "{time:8.2}  {text}"),
             Event::Warning { warning, time } => write!(out, "{time:8.2}  {warning}"),
-            Event::Stopped { frames, dropped } => {
-                write!(out, "stopped after {frames} frames, {dropped} dropped")
-            }
+            Event::Stopped {
+                frames,
+                dropped,
+                broken,
+            } => write!(
+                out,
+                "stopped after {frames} frames, {dropped} dropped, {broken} broken"
+            ),
         }
     }
 }

@@ -23,11 +23,6 @@ impl Service {
         }
     }
 
-    /// Started by systemd, which restarts it and has nobody at a terminal.
-    pub fn is_one() -> bool {
-        std::env::var_os("NOTIFY_SOCKET").is_some()
-    }
-
     pub fn ready(&self) {
         tell(&[NotifyState::Ready]);
     }

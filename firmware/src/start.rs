@@ -1,8 +1,9 @@
-//! From options to a board that watches: opens everything in order, so that whatever is wrong is
-//! said before watching starts.
+//! From the configuration to a board that watches: opens everything in order, so that whatever is
+//! wrong is said before watching starts.
 
 use std::{
     io::{BufWriter, Write, stderr, stdout},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,16 +15,22 @@ use lastlayer_shared::{
 };
 
 use crate::{
-    camera::{CameraAddress, FolderCamera, FrameSource, V4l2Camera},
+    camera::{CameraAddress, FolderCamera, Keeper},
     cli::{Options, PanelKind, wrong_usage},
     config::Config,
     feed::{Feed, LiveFeed, SceneFeed},
     log::{Event, Log, start_tracing},
     memory::Memory,
-    panel::{Keyboard, Panel},
+    outputs::{self, Outputs},
+    panel::{
+        Button, ButtonPin, Keyboard, LightPin, Lights, LightsThread, Panel, PanelLink,
+        gpio::{self, Listing, Opener},
+    },
     scene::Scene,
     service::Service,
     session::{Rules, Session},
+    show::Show,
+    smoothing::Smoothing,
     stop::Stop,
     teachings::Teachings,
     trainer::Trainer,
@@ -32,18 +39,20 @@ use crate::{
 };
 
 const MAX_SCENE: u64 = 1 << 20;
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let start = Instant::now();
     let Some(package) = &config.package else {
         wrong_usage("which package? Give --package FILE, or a configuration with --config FILE");
     };
-    let Some(camera) = &options.camera else {
-        wrong_usage("which camera? Give --camera, or a configuration with --config FILE");
+    let scene = match (&options.scene, &config.camera.source) {
+        (Some(scene), CameraAddress::Folder(folder)) => Some((scene, folder)),
+        (Some(_), _) => {
+            wrong_usage("a scene shows folders of photos: give --camera folder:DIR with --scene")
+        }
+        (None, _) => None,
     };
-    if options.scene.is_some() && !matches!(camera, CameraAddress::Folder(_)) {
-        wrong_usage("a scene shows folders of photos: give --camera folder:DIR with --scene");
-    }
     start_tracing(config.log);
     let bytes = file::read(package, MAX_SIZE)?;
     let package = Package::from_bytes(&bytes).with_context(|| format!("{}", package.display()))?;
@@ -54,11 +63,22 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let memory = Memory::open(config.state.as_deref(), backbone.id(), backbone.width())?;
     let folder = memory.folder().map(ToOwned::to_owned);
     let teachings = Teachings::new(package, file::sha256(&bytes), memory);
-    let mut trainer = Trainer::new(teachings, backbone.width());
+    let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
     let knowledge = trainer.start()?;
+    let mut warnings = trainer.warnings();
     // From here on there is something to lose.
     let stop = Stop::on_signals().context("signals cannot be waited for")?;
-    let (mut feed, _keyboard) = feed(options, camera)?;
+    let keys = options.panel == Some(PanelKind::Keyboard);
+    let mut panel = PanelParts::open(&config, keys, &mut warnings)?;
+    warnings.extend(config.panel.strangers(&knowledge.classes));
+    warnings.extend(outputs::strangers(&config.outputs, &knowledge.classes));
+    let mut feed: Box<dyn Feed> = match scene {
+        Some((scene, folder)) => Box::new(scene_feed(scene, folder, &config)?),
+        None => {
+            let camera = Keeper::start(&config.camera)?;
+            Box::new(LiveFeed::start(camera, panel.buttons.take())?)
+        }
+    };
     let mut log = Log::new(BufWriter::new(stdout()), config.log);
     log.write(&Event::Ready {
         package_version: version,
@@ -69,17 +89,14 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         self_test,
         load_ms: start.elapsed().as_secs_f64() * 1e3,
     })?;
-    let mut warnings = trainer.warnings();
     let server = folder.and_then(|folder| {
-        Server::start(&folder)
-            .map_err(|error| {
-                warnings.push(format!(
-                    "`lastlayerd classes` and `samples` cannot reach this program: {error}"
-                ));
-            })
-            .ok()
+        let failed = |error| {
+            let what = "`lastlayerd classes` and `samples` cannot reach this program";
+            warnings.push(format!("{what}: {error}"));
+        };
+        Server::start(&folder).map_err(failed).ok()
     });
-    if options.panel == Some(PanelKind::Keyboard) {
+    if keys {
         // Nothing can be done where it cannot be said.
         let _ = writeln!(stderr(), "{}", Keyboard::KEYS);
         if config.state.is_none() {
@@ -90,54 +107,91 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let (jobs, reports) = trainer.spawn(knowledge.clone())?;
     let rules = Rules {
         burst: config.burst,
-        long_press: Duration::from_secs(2),
+        long_press: config.panel.long_press(),
     };
-    let service = Service::of_environment();
-    service.ready();
+    let show = Show::new(
+        Smoothing::new(config.verdict),
+        panel.lights,
+        panel.outputs,
+        panel.link,
+        Service::of_environment(),
+    );
     let mut watch = Watch {
         session: Session::new(rules, knowledge.classes.clone()),
         preprocess: backbone.preprocess().clone(),
+        view: config.camera.view,
         embedder,
         knowledge,
         jobs,
         reports,
         outstanding: false,
         server,
-        service,
+        show,
+        patience: config.camera.timeout(),
         log,
         frames: 0,
     };
     watch.run(feed.as_mut(), options.frames, &stop)
 }
 
-/// The feed, and the keyboard that must outlive it.
-fn feed(
-    options: &Options,
-    camera: &CameraAddress,
-) -> anyhow::Result<(Box<dyn Feed>, Option<Keyboard>)> {
-    if let (Some(path), CameraAddress::Folder(folder)) = (&options.scene, camera) {
-        let place = || format!("{}", path.display());
-        let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
-        // Some editors write a byte order mark.
-        let text = text.trim_start_matches('\u{feff}');
-        let scene: Scene = text.parse().with_context(place)?;
-        let camera = FolderCamera::empty(folder, options.shake, options.seed);
-        let feed = SceneFeed::new(camera, scene, options.fps);
-        return Ok((Box::new(feed), None));
+fn scene_feed(path: &Path, folder: &Path, config: &Config) -> anyhow::Result<SceneFeed> {
+    let place = || format!("{}", path.display());
+    let text = String::from_utf8(file::read(path, MAX_SCENE)?).with_context(place)?;
+    // Some editors write a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
+    let scene: Scene = text.parse().with_context(place)?;
+    let camera = FolderCamera::empty(folder, config.camera.shake, config.camera.seed);
+    Ok(SceneFeed::new(camera, scene, config.camera.folder_fps()))
+}
+
+/// The panel and the outputs: what of them could be had.
+struct PanelParts {
+    buttons: Option<Panel<ButtonPin>>,
+    link: PanelLink,
+    lights: LightsThread,
+    outputs: Outputs,
+    /// Gives the terminal back when it goes.
+    _keyboard: Option<Keyboard>,
+}
+
+impl PanelParts {
+    fn open(config: &Config, keys: bool, warnings: &mut Vec<String>) -> anyhow::Result<Self> {
+        let wires = !config.panel.is_empty() || config.outputs.iter().any(|o| o.line.is_some());
+        let listing = match wires {
+            true => gpio::list(),
+            false => Listing::default(),
+        };
+        let mut opener = Opener::new(&listing);
+        let opened = config.panel.open(&mut opener);
+        warnings.extend(opened.warnings);
+        let chip = config.panel.chip.as_deref();
+        let (pins, missing) = outputs::open(&config.outputs, chip, &mut opener);
+        warnings.extend(missing);
+        let mut buttons = opened.buttons;
+        let keyboard = match keys {
+            true => {
+                let (keyboard, keys) = Keyboard::start_with(config.panel.long_press())
+                    .context("the keyboard cannot be read")?;
+                buttons.extend(
+                    keys.into_iter()
+                        .map(|(name, pin)| (Button::from(name), pin)),
+                );
+                Some(keyboard)
+            }
+            false => None,
+        };
+        let panel = config.panel.panel(buttons);
+        let lights: Lights<LightPin> = opened.lights;
+        let name = config.name.clone().unwrap_or_else(|| {
+            let name = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+            name.trim().to_owned()
+        });
+        Ok(Self {
+            link: panel.link(),
+            buttons: Some(panel),
+            lights: LightsThread::start(lights)?,
+            outputs: Outputs::start(&name, config.outputs.clone(), pins)?,
+            _keyboard: keyboard,
+        })
     }
-    let (camera, pace): (Box<dyn FrameSource>, _) = match camera {
-        CameraAddress::Folder(folder) => (
-            Box::new(FolderCamera::open(folder, options.shake, options.seed)?),
-            Some(Duration::from_secs_f64(1.0 / options.fps)),
-        ),
-        CameraAddress::V4l2(device) => (Box::new(V4l2Camera::open(device)?), None),
-    };
-    let (keyboard, panel) = match options.panel {
-        Some(PanelKind::Keyboard) => {
-            let (keyboard, pins) = Keyboard::start().context("the keyboard cannot be read")?;
-            (Some(keyboard), Some(Panel::new(pins)))
-        }
-        _ => (None, None),
-    };
-    Ok((Box::new(LiveFeed::start(camera, pace, panel)?), keyboard))
 }

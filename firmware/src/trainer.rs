@@ -13,6 +13,7 @@ use std::{
 use lastlayer_shared::{
     frame::FrameError,
     head::{Head, HeadError, Kind},
+    view::View,
 };
 
 use crate::{
@@ -104,14 +105,17 @@ pub struct Trainer {
     teachings: Teachings,
     /// Numbers in an embedding.
     width: usize,
+    /// What crops are taken from while this program runs.
+    view: View,
     warnings: Vec<String>,
 }
 
 impl Trainer {
-    pub fn new(teachings: Teachings, width: usize) -> Self {
+    pub fn new(teachings: Teachings, width: usize, view: View) -> Self {
         Self {
             teachings,
             width,
+            view,
             warnings: Vec::new(),
         }
     }
@@ -199,6 +203,7 @@ impl Trainer {
                 Ok(NewSample {
                     crop: shot.crop.to_jpeg()?,
                     embedding: shot.embedding,
+                    view: self.view,
                 })
             })
             .collect::<Result<Vec<_>, TrainError>>()?;

@@ -9,26 +9,30 @@ use std::{
 
 use anyhow::Context;
 use lastlayer_shared::{
-    backbone::Embedder, frame::Frame, preprocess::Preprocess, verdict::Verdict,
+    backbone::Embedder, frame::Frame, preprocess::Preprocess, verdict::Verdict, view::View,
 };
 
 use crate::{
     burst::Shot,
-    camera::Capture,
+    camera::{CameraNews, Capture},
     feed::Feed,
     log::{Event, Log},
-    service::Service,
+    panel::blink::Once,
     session::{Action, Session, State},
+    show::Show,
     stop::Stop,
     trainer::{Job, Knowledge, Outcome, Report},
     upkeep::Server,
 };
 
+/// What a camera's side may be silent beyond its timeout before it counts as hanging.
+const SILENCE: Duration = Duration::from_secs(5);
 const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd again";
 
 pub struct Watch<W: Write> {
     pub session: Session,
     pub preprocess: Preprocess,
+    pub view: View,
     pub embedder: Embedder,
     pub knowledge: Knowledge,
     pub jobs: Sender<Job>,
@@ -36,7 +40,9 @@ pub struct Watch<W: Write> {
     /// The panel's job was sent, and its report has not come yet.
     pub outstanding: bool,
     pub server: Option<Server>,
-    pub service: Service,
+    pub show: Show,
+    /// The camera's timeout.
+    pub patience: Duration,
     pub log: Log<W>,
     pub frames: u64,
 }
@@ -50,12 +56,18 @@ impl<W: Write> Watch<W> {
         stop: &Stop,
     ) -> anyhow::Result<()> {
         let mut now = Duration::ZERO;
+        let can_tell = self.knowledge.head.is_some();
+        self.show.knows(&self.knowledge.classes, can_tell);
+        self.show
+            .doing(self.session.state(), self.session.selected());
+        self.show.ready();
         let ended = self.follow(feed, most, stop, &mut now);
-        self.service.stopping();
+        self.show.stopping();
         ended.and(self.finish(now))?;
         self.log.write(&Event::Stopped {
             frames: self.frames,
             dropped: feed.dropped(),
+            broken: feed.broken(),
         })?;
         Ok(())
     }
@@ -86,9 +98,13 @@ impl<W: Write> Watch<W> {
             };
             *now = moment.now;
             self.log.warn(moment.now, moment.warnings)?;
+            self.log.warn(moment.now, self.show.warnings())?;
+            for news in moment.camera {
+                self.camera(&news, moment.now)?;
+            }
             let start = Instant::now();
             let capture = moment.capture.as_ref();
-            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame));
+            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame, &self.view));
             let crop = crop.transpose()?;
             let before = self.session.state();
             let mut actions = Vec::new();
@@ -108,8 +124,20 @@ impl<W: Write> Watch<W> {
             self.log_state(before, moment.now)?;
             self.hear_requests();
             self.collect_reports(feed.lockstep(), moment.now)?;
-            self.service.turn(moment.now, true);
+            let alive = feed.silence() < self.patience + SILENCE;
+            self.show.turn(moment.now, alive);
         }
+        Ok(())
+    }
+
+    fn camera(&mut self, news: &CameraNews, now: Duration) -> anyhow::Result<()> {
+        let delivers = matches!(news, CameraNews::Back(_));
+        self.show.camera(now, !delivers);
+        self.log.write(&Event::Camera {
+            time: now.as_secs_f64(),
+            delivers,
+            text: news.to_string(),
+        })?;
         Ok(())
     }
 
@@ -130,11 +158,12 @@ impl<W: Write> Watch<W> {
         now: Duration,
     ) -> anyhow::Result<Vec<f32>> {
         let embedding = self.embedder.embed_crop(crop)?;
-        let verdict = Verdict::of(
-            self.knowledge.head.as_deref(),
-            &embedding,
-            &self.knowledge.classes,
-        );
+        let classes = &self.knowledge.classes;
+        let head = self.knowledge.head.as_deref();
+        let answers = head.and_then(|head| head.confidences(&embedding));
+        let answers = answers.as_deref();
+        let verdict = Verdict::best(answers, classes);
+        let shown = self.show.frame(now, self.frames, answers, classes);
         let event = Event::Verdict {
             frame: self.frames,
             time: now.as_secs_f64(),
@@ -145,6 +174,13 @@ impl<W: Write> Watch<W> {
         };
         self.frames += 1;
         self.log.write(&event)?;
+        if let Some(Verdict { class, confidence }) = &shown {
+            self.log.write(&Event::Shown {
+                time: now.as_secs_f64(),
+                class,
+                confidence: *confidence,
+            })?;
+        }
         Ok(embedding)
     }
 
@@ -163,11 +199,13 @@ impl<W: Write> Watch<W> {
             Action::Learn { class, shots } => Job::Learn { class, shots },
             Action::Undo => Job::Undo,
             Action::AddClass => Job::AddClass,
-            Action::Selected { class, .. } => {
+            Action::Selected { class, index } => {
+                self.show.once(Once::Selected(index));
                 let class = class.as_str();
                 return Ok(self.log.write(&Event::Selected { time, class })?);
             }
             Action::Refused { reason } => {
+                self.show.once(Once::Refused);
                 let reason = reason.to_string();
                 return Ok(self.log.write(&Event::Refused { time, reason })?);
             }
@@ -201,6 +239,8 @@ impl<W: Write> Watch<W> {
         self.knowledge = knowledge;
         let before = self.session.state();
         self.session.classes_are(self.knowledge.classes.clone());
+        let can_tell = self.knowledge.head.is_some();
+        self.show.knows(&self.knowledge.classes, can_tell);
         let time = now.as_secs_f64();
         let classes = &self.knowledge.classes;
         if of_panel {
@@ -214,6 +254,13 @@ impl<W: Write> Watch<W> {
         }
         match &result {
             Ok(outcome) => {
+                self.show.disk_full(false);
+                match outcome {
+                    Outcome::Learned { .. } => self.show.once(Once::Learned),
+                    Outcome::Undone { .. } => self.show.once(Once::Undone),
+                    Outcome::ClassAdded { .. } => self.show.once(Once::ClassAdded),
+                    Outcome::Kept { .. } => {}
+                }
                 self.log.write(&match outcome {
                     Outcome::Learned {
                         class,
@@ -246,6 +293,7 @@ impl<W: Write> Watch<W> {
             // Whoever asked from outside was told.
             Err(_) if !of_panel => {}
             Err(error) => {
+                self.show.disk_full(error.disk_is_full());
                 let action = self.session.failed(now, error.to_string());
                 self.act(action, now)?;
             }
@@ -255,6 +303,8 @@ impl<W: Write> Watch<W> {
 
     fn log_state(&mut self, before: State, now: Duration) -> anyhow::Result<()> {
         let after = self.session.state();
+        let class = self.session.collecting().or(self.session.selected());
+        self.show.doing(after, class);
         if after != before {
             self.log.write(&Event::State {
                 time: now.as_secs_f64(),

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use lastlayer_fuzz::{edited, part};
-use lastlayer_shared::{frame::Frame, preprocess::Preprocess};
+use lastlayer_shared::{frame::Frame, preprocess::Preprocess, view::View};
 use libfuzzer_sys::fuzz_target;
 
 /// Larger pictures are decoded and left at that: the rest would only make the fuzzer slow.
@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
         (frame.width(), frame.height())
     );
     let preprocess = Preprocess::named("imagenet", 32).unwrap();
-    preprocess.crop(&frame).unwrap();
+    preprocess.crop(&frame, &View::default()).unwrap();
 });
 
 /// A PNG of up to 255 x 255 pixels: five bytes for its header, a palette, EXIF, and its rows

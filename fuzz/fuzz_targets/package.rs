@@ -16,6 +16,7 @@ use lastlayer_shared::{
     preprocess::Preprocess,
     sample::Sample,
     verdict::Verdict,
+    view::View,
 };
 use libfuzzer_sys::fuzz_target;
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
@@ -105,7 +106,7 @@ fn check(bytes: &[u8]) {
     for test in &package.self_test {
         let verdict = Verdict::of(package.head.as_ref(), &test.embedding, &package.classes);
         assert!((0.0..=1.0).contains(&verdict.confidence), "{verdict:?}");
-        if let Ok(crop) = package.preprocess.crop(&test.crop) {
+        if let Ok(crop) = package.preprocess.crop(&test.crop, &View::default()) {
             package.preprocess.normalise(&crop).unwrap();
         }
     }
@@ -123,6 +124,7 @@ fn good() -> Package {
             sequence: class.into(),
             embedding: embeddings[usize::from(class)].to_vec(),
             crop: vec![1, 2, 3],
+            view: View::default(),
         })
         .collect();
     let examples: Vec<Example<'_>> = lastlayer_shared::sample::examples(&samples);

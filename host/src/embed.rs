@@ -12,6 +12,7 @@ use std::{
 use lastlayer_shared::{
     backbone::{Backbone, BackboneError},
     frame::{Frame, FrameError},
+    view::View,
 };
 
 /// Why the photos could not all be embedded.
@@ -44,7 +45,7 @@ pub fn photos<T: Send>(
             };
             let crop = backbone
                 .preprocess()
-                .crop(&Frame::open(path)?)
+                .crop(&Frame::open(path)?, &View::default())
                 .map_err(BackboneError::from)?;
             let embedding = embedder.embed_crop(&crop)?;
             let kept = keep(crop, embedding)?;

@@ -12,6 +12,7 @@ use crate::{
     file::sha256,
     frame::Frame,
     preprocess::{Preprocess, PreprocessError},
+    view::View,
 };
 
 /// The name of the output that heads learn from.
@@ -130,8 +131,9 @@ impl Embedder {
         self.width
     }
 
+    /// For a whole frame or photo, without a view of a site.
     pub fn embed(&mut self, frame: &Frame) -> Result<Vec<f32>, BackboneError> {
-        let crop = self.preprocess.crop(frame)?;
+        let crop = self.preprocess.crop(frame, &View::default())?;
         self.embed_crop(&crop)
     }
 

@@ -155,7 +155,7 @@ fn decode(bytes: &[u8], most: u32) -> Result<Frame, FrameError> {
 /// Whether the picture in a JPEG file reaches its end marker. Decoders fill up what is missing and
 /// do not say so. Segments with a length (where a preview may hold markers of its own) are stepped
 /// over; within the picture's data `FF 00` and the restarts `FF D0`..`FF D7` are no end.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+pub fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = JPEG.len();
     while let Some(&[before, marker]) = bytes.get(at..at + 2) {
         match (before, marker) {

@@ -13,3 +13,4 @@ pub mod photos;
 pub mod preprocess;
 pub mod sample;
 pub mod verdict;
+pub mod view;

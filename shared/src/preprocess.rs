@@ -1,8 +1,9 @@
 //! Frame -> network input, one definition for host and board.
 //!
 //! Two steps, so that a sample can keep the picture between them: `crop` takes a rectangle of the
-//! frame and resizes it to the network's input size (bytes), `normalise` turns those bytes into
-//! numbers, `(value / 255 - mean) / std` for every channel.
+//! frame, as the site's view and the network want it, and resizes it to the network's input size
+//! (bytes), `normalise` turns those bytes into numbers, `(value / 255 - mean) / std` for every
+//! channel.
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -10,7 +11,10 @@ use fast_image_resize::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{Frame, FrameError};
+use crate::{
+    frame::{Frame, FrameError},
+    view::{Rectangle, View},
+};
 
 /// The smallest and largest network input, in pixels.
 pub const INPUT_SIZES: std::ops::RangeInclusive<u32> = 32..=1024;
@@ -116,38 +120,50 @@ impl Preprocess {
         Ok(())
     }
 
-    /// The network's view of `frame`: `input_size` x `input_size` RGB pixels.
-    pub fn crop(&self, frame: &Frame) -> Result<Frame, PreprocessError> {
-        let (width, height) = (f64::from(frame.width()), f64::from(frame.height()));
-        let (wide, high) = match self.crop {
-            Crop::Center => (width.min(height), width.min(height)),
-            Crop::Stretch => (width, height),
-        };
-        let fraction = f64::from(self.crop_fraction);
-        let (wide, high) = (wide * fraction, high * fraction);
+    /// What the network sees of `frame` through `view`: `input_size` x `input_size` RGB pixels.
+    /// `View::default()` looks at the whole frame, as photos want it.
+    pub fn crop(&self, frame: &Frame, view: &View) -> Result<Frame, PreprocessError> {
+        let (width, height) = (frame.width(), frame.height());
+        let (upright_width, upright_height) = view.upright(width, height);
+        let seen = self.inside(view.rectangle(upright_width, upright_height));
+        // Resized as the camera sent it and turned when it is small; a frame is large.
+        let seen = within(view.in_frame(seen, width, height), width, height);
         let filter = match self.resize {
             Resize::Bilinear => FilterType::Bilinear,
             Resize::Bicubic => FilterType::CatmullRom,
         };
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(filter))
-            .crop((width - wide) / 2.0, (height - high) / 2.0, wide, high);
+            .crop(seen.left, seen.top, seen.width, seen.height);
         let failed = |reason: String| PreprocessError::Resize {
-            width: frame.width(),
-            height: frame.height(),
+            width,
+            height,
             reason,
         };
-        let source = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+        let source = ImageRef::new(width, height, frame.rgb(), PixelType::U8x3)
             .map_err(|error| failed(error.to_string()))?;
         let mut target = Image::new(self.input_size, self.input_size, PixelType::U8x3);
         Resizer::new()
             .resize(&source, &mut target, &options)
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Frame::new(
-            self.input_size,
-            self.input_size,
-            target.into_vec(),
-        )?)
+        let crop = Frame::new(self.input_size, self.input_size, target.into_vec())?;
+        Ok(view.turn(crop.into_image()).into())
+    }
+
+    /// The part of a rectangle that the network looks at.
+    fn inside(&self, of: Rectangle) -> Rectangle {
+        let (wide, high) = match self.crop {
+            Crop::Center => (of.width.min(of.height), of.width.min(of.height)),
+            Crop::Stretch => (of.width, of.height),
+        };
+        let fraction = f64::from(self.crop_fraction);
+        let (width, height) = (wide * fraction, high * fraction);
+        Rectangle {
+            left: of.left + (of.width - width) / 2.0,
+            top: of.top + (of.height - height) / 2.0,
+            width,
+            height,
+        }
     }
 
     /// The network's input for a crop: 3 x `input_size` x `input_size` numbers, channel by channel.
@@ -178,103 +194,16 @@ impl Preprocess {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn imagenet(size: u32) -> Preprocess {
-        Preprocess::named("imagenet", size).unwrap()
-    }
-
-    #[test]
-    fn every_name_is_valid_and_others_are_not() {
-        for name in Preprocess::NAMES {
-            Preprocess::named(name, 224).unwrap().check().unwrap();
-        }
-        assert!(Preprocess::named("caffe", 224).is_none());
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused() {
-        let good = imagenet(224);
-        let edits: [fn(&mut Preprocess); 7] = [
-            |p| p.input_size = 0,
-            |p| p.input_size = 4096,
-            |p| p.crop_fraction = 0.0,
-            |p| p.crop_fraction = f32::NAN,
-            |p| p.crop_fraction = 1e-17,
-            |p| p.std[1] = 0.0,
-            |p| p.mean[2] = f32::INFINITY,
-        ];
-        for edit in edits {
-            let mut bad = good.clone();
-            edit(&mut bad);
-            assert!(bad.check().is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn normalise_follows_the_formula_and_the_channel_order() {
-        let frame = Frame::new(32, 32, [255, 0, 51].repeat(32 * 32)).unwrap();
-        let rgb = imagenet(32).normalise(&frame).unwrap();
-        assert_eq!(rgb.len(), 3 * 32 * 32);
-        assert!((rgb[0] - (1.0 - 0.485) / 0.229).abs() < 1e-6);
-        assert!((rgb[32 * 32] - (0.0 - 0.456) / 0.224).abs() < 1e-6);
-        let bgr = Preprocess {
-            channels: Channels::Bgr,
-            ..imagenet(32)
-        };
-        assert!((bgr.normalise(&frame).unwrap()[0] - (0.2 - 0.485) / 0.229).abs() < 1e-6);
-        assert!(imagenet(64).normalise(&frame).is_err());
-    }
-
-    #[test]
-    fn center_keeps_the_middle_and_stretch_the_whole() {
-        // Left half black, right half white, twice as wide as high.
-        let row: Vec<u8> = (0..128)
-            .flat_map(|x| [if x < 64 { 0 } else { 255 }; 3])
-            .collect();
-        let frame = Frame::new(128, 64, row.repeat(64)).unwrap();
-        let middle = imagenet(32).crop(&frame).unwrap();
-        assert_eq!((middle.rgb()[0], middle.rgb()[31 * 3]), (0, 255));
-        let mut left = frame.rgb().to_vec();
-        for (at, byte) in left.iter_mut().enumerate() {
-            // A white border that only the whole frame shows.
-            if (at / 3) % 128 < 16 {
-                *byte = 255;
-            }
-        }
-        let bordered = Frame::new(128, 64, left).unwrap();
-        assert_eq!(imagenet(32).crop(&bordered).unwrap(), middle);
-        let whole = Preprocess {
-            crop: Crop::Stretch,
-            crop_fraction: 1.0,
-            ..imagenet(32)
-        };
-        assert_eq!(whole.crop(&bordered).unwrap().rgb()[0], 255);
-    }
-
-    #[test]
-    fn the_smallest_crops_of_the_smallest_frames_are_pictures() {
-        for (width, height) in [(1, 1), (1, 90), (90, 1), (33, 7)] {
-            let frame = Frame::new(width, height, vec![9; (width * height * 3) as usize]).unwrap();
-            for crop in [Crop::Center, Crop::Stretch] {
-                let rules = Preprocess {
-                    crop,
-                    crop_fraction: 0.01,
-                    ..imagenet(32)
-                };
-                assert_eq!(rules.crop(&frame).unwrap().rgb(), [9; 32 * 32 * 3]);
-            }
-        }
-    }
-
-    #[test]
-    fn one_pixel_becomes_a_plain_square() {
-        let dot = Frame::new(1, 1, vec![9, 8, 7]).unwrap();
-        assert_eq!(
-            imagenet(32).crop(&dot).unwrap().rgb(),
-            [9, 8, 7].repeat(32 * 32)
-        );
-    }
+/// Without what rounding put a hair beyond the edges.
+fn within(mut at: Rectangle, width: u32, height: u32) -> Rectangle {
+    let inside = |start: &mut f64, length: &mut f64, most: f64| {
+        *start = start.clamp(0.0, most);
+        *length = length.min(most - *start);
+    };
+    inside(&mut at.left, &mut at.width, f64::from(width));
+    inside(&mut at.top, &mut at.height, f64::from(height));
+    at
 }
+
+#[cfg(test)]
+mod tests;

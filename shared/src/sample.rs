@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::view::View;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Index into the class list that lies beside the samples.
@@ -16,6 +18,8 @@ pub struct Sample {
     /// What the network saw: a JPEG of `input_size` x `input_size` pixels, so that another
     /// backbone can embed the sample again.
     pub crop: Vec<u8>,
+    /// What of the camera's picture the crop was taken from; the default for a photo.
+    pub view: View,
 }
 
 /// Samples that are about to be learned from, whoever keeps them.

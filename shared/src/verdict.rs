@@ -28,10 +28,17 @@ impl Verdict {
 
     /// The head's answer by name. Without a head nothing has been taught: `unknown`.
     pub fn of(head: Option<&Head>, embedding: &[f32], classes: &[String]) -> Self {
-        let answer = head.and_then(|head| head.answer(embedding));
-        match answer
-            .and_then(|Answer { class, confidence }| Some((classes.get(class)?, confidence)))
-        {
+        let answers = head.and_then(|head| head.confidences(embedding));
+        Self::best(answers.as_deref(), classes)
+    }
+
+    /// The answer with the highest confidence, by name; `unknown` where there is none.
+    pub fn best(answers: Option<&[Answer]>, classes: &[String]) -> Self {
+        let best = answers
+            .into_iter()
+            .flatten()
+            .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+        match best.and_then(|best| Some((classes.get(best.class)?, best.confidence))) {
             Some((name, confidence)) => Self {
                 class: name.clone(),
                 confidence,

@@ -13,7 +13,7 @@ use lastlayer_host::{
     photos::{self, LabelledPhotos},
     pretrained::state_dict::{self, StateDict},
 };
-use lastlayer_shared::{backbone::Backbone, frame::Frame};
+use lastlayer_shared::{backbone::Backbone, frame::Frame, view::View};
 
 use crate::support::*;
 
@@ -199,7 +199,7 @@ fn embedded(backbone: &Path, folder: &Path, most: usize) -> ([PathBuf; 2], usize
     for (_, path) in looked_at.clone() {
         let crop = metadata
             .preprocess
-            .crop(&Frame::open(path).unwrap())
+            .crop(&Frame::open(path).unwrap(), &View::default())
             .unwrap();
         inputs.extend(metadata.preprocess.normalise(&crop).unwrap());
         embeddings.extend(embedder.embed_crop(&crop).unwrap());

@@ -1,7 +1,10 @@
-//! The same photo through every format that cameras send: the network must see the same.
+//! The same photo through every format that cameras send, as bytes and through a child process: the
+//! network must see the same.
+
+use std::time::Duration;
 
 use image::{RgbImage, imageops};
-use lastlayer_firmware::camera::PixelFormat;
+use lastlayer_firmware::camera::{CameraAddress, Keeper, PixelFormat, Settings, Step};
 use lastlayer_shared::{backbone::Backbone, frame::Frame, package::Package};
 use yuv::{
     BufferStoreMut, YuvBiPlanarImageMut, YuvChromaSubsampling, YuvConversionMode,
@@ -116,5 +119,34 @@ fn every_pixel_format_gives_the_same_embedding() {
             photos.len()
         );
         assert!(worst >= 0.99, "{format:?}: {worst}");
+    }
+}
+
+#[test]
+fn a_child_process_gives_the_same_frame_in_every_pixel_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let filter = imageops::FilterType::CatmullRom;
+    let photo = imageops::resize(&pictures().1["car"][0], WIDTH, HEIGHT, filter).into();
+    for format in PixelFormat::ALL {
+        let (stride, bytes) = sent(format, &photo);
+        let path = folder.path().join(format.name());
+        std::fs::write(&path, &bytes).unwrap();
+        let settings = Settings {
+            source: CameraAddress::Pipe(format!("cat {}; sleep 5", path.display()).into()),
+            width: WIDTH,
+            height: HEIGHT,
+            format: Some(format),
+            ..Settings::default()
+        };
+        let mut camera = Keeper::start(&settings).unwrap();
+        let got = loop {
+            match camera.step(Duration::ZERO) {
+                Step::Frame(capture) => break capture.frame,
+                Step::Nothing => {}
+                other => panic!("{format:?}: {other:?}"),
+            }
+        };
+        let expected = format.decode(WIDTH, HEIGHT, stride, &bytes).unwrap();
+        assert_eq!(got, expected, "{format:?}");
     }
 }

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod board;
+mod cameras;
 mod demo;
 mod eval;
 mod export;

@@ -71,7 +71,21 @@ impl Site {
 
     /// Starts the board on a live camera, with keys for buttons.
     pub fn live(&self, more: &[&str]) -> Live {
-        let mut board = self.board(&self.path("site.llp"), more);
+        self.live_board(&mut self.board(&self.path("site.llp"), more))
+    }
+
+    /// The same on another camera than its folder of photos.
+    pub fn live_on(&self, camera: &str, more: &[&str]) -> Live {
+        let mut board = lastlayerd();
+        board
+            .arg("--package")
+            .arg(self.path("site.llp"))
+            .args(["--camera", camera, "--log", "json"])
+            .args(more);
+        self.live_board(&mut board)
+    }
+
+    fn live_board(&self, board: &mut Command) -> Live {
         let mut child = board
             .args(["--panel", "keyboard"])
             .stdin(Stdio::piped())

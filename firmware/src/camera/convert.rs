@@ -1,7 +1,10 @@
 //! What cameras send -> RGB. Lengths are checked first: a frame that is short is an error, never a
 //! read past its end.
 
-use lastlayer_shared::frame::{Frame, FrameError};
+use std::sync::LazyLock;
+
+use lastlayer_shared::frame::{self, Frame, FrameError};
+use serde::Deserialize;
 use yuv::{
     YuvBiPlanarImage, YuvConversionMode, YuvError, YuvPackedImage, YuvPlanarImage, YuvRange,
     YuvStandardMatrix,
@@ -12,7 +15,8 @@ const RANGE: YuvRange = YuvRange::Limited;
 const MATRIX: YuvStandardMatrix = YuvStandardMatrix::Bt601;
 
 /// Formats that are read, by the names that V4L2 gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum PixelFormat {
     /// 4:2:2, Y0 U Y1 V.
     Yuyv,
@@ -41,6 +45,31 @@ impl PixelFormat {
         Self::Mjpeg,
         Self::Grey,
     ];
+
+    /// As V4L2 writes it and as settings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yuyv => "YUYV",
+            Self::Uyvy => "UYVY",
+            Self::Nv12 => "NV12",
+            Self::Yu12 => "YU12",
+            Self::Rgb24 => "RGB3",
+            Self::Mjpeg => "MJPG",
+            Self::Grey => "GREY",
+        }
+    }
+
+    /// Bytes of a frame whose rows follow one another without gaps; `None` for JPEGs.
+    pub fn frame_length(self, width: u32, height: u32) -> Option<usize> {
+        let pixels = width as usize * height as usize;
+        match self {
+            Self::Yuyv | Self::Uyvy => Some(pixels * 2),
+            Self::Nv12 | Self::Yu12 => Some(pixels + pixels / 2),
+            Self::Rgb24 => Some(pixels * 3),
+            Self::Grey => Some(pixels),
+            Self::Mjpeg => None,
+        }
+    }
 
     /// V4L2's code.
     pub fn fourcc(self) -> &'static [u8; 4] {
@@ -76,7 +105,11 @@ impl PixelFormat {
         bytes: &[u8],
     ) -> Result<Frame, FrameError> {
         if self == Self::Mjpeg {
-            return Frame::decode(bytes);
+            // What is missing would be filled up with grey, and be learned.
+            if !frame::jpeg_is_whole(bytes) {
+                return Err(FrameError::Decode("the JPEG is cut short".into()));
+            }
+            return Frame::decode(&with_tables(bytes));
         }
         let even = width.is_multiple_of(2) && height.is_multiple_of(2);
         let shared = !matches!(self, Self::Rgb24 | Self::Grey);
@@ -160,89 +193,56 @@ impl PixelFormat {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+impl TryFrom<String> for PixelFormat {
+    type Error = &'static str;
 
-    fn near(frame: &Frame, at: usize, colour: [u8; 3]) {
-        let got = &frame.rgb()[at * 3..at * 3 + 3];
-        let close = got.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 3);
-        assert!(close, "pixel {at} is {got:?}, not {colour:?}");
-    }
-
-    /// Two rows of a white and two of a red pair of pixels, as (Y, U, V).
-    const ROWS: [(u8, u8, u8); 4] = [
-        (235, 128, 128),
-        (235, 128, 128),
-        (81, 90, 240),
-        (81, 90, 240),
-    ];
-
-    #[test]
-    fn white_and_red_are_what_they_are_in_every_format() {
-        let packed = |row: fn(u8, u8, u8) -> [u8; 4]| -> Vec<u8> {
-            // Each row is padded by two bytes.
-            let rows = ROWS.map(|(y, u, v)| [&row(y, u, v)[..], &[0, 0]].concat());
-            rows.concat()
-        };
-        let luma: Vec<u8> = ROWS.iter().flat_map(|(y, ..)| [*y, *y, 0, 0]).collect();
-        let pairs = [ROWS[0], ROWS[2]];
-        let nv12: Vec<u8> = pairs.iter().flat_map(|(_, u, v)| [*u, *v, 0, 0]).collect();
-        let u: Vec<u8> = pairs.iter().flat_map(|(_, u, _)| [*u, 0]).collect();
-        let v: Vec<u8> = pairs.iter().flat_map(|(.., v)| [*v, 0]).collect();
-        for (format, stride, bytes) in [
-            (PixelFormat::Yuyv, 6, packed(|y, u, v| [y, u, y, v])),
-            (PixelFormat::Uyvy, 6, packed(|y, u, v| [u, y, v, y])),
-            (PixelFormat::Nv12, 4, [luma.clone(), nv12].concat()),
-            (PixelFormat::Yu12, 4, [luma, u, v].concat()),
-            (
-                PixelFormat::Rgb24,
-                7,
-                [
-                    [255; 7],
-                    [255; 7],
-                    [255, 0, 0, 255, 0, 0, 9],
-                    [255, 0, 0, 255, 0, 0, 9],
-                ]
-                .concat(),
-            ),
-        ] {
-            let frame = format.decode(2, 4, stride, &bytes).unwrap();
-            for at in 0..4 {
-                near(&frame, at, [255, 255, 255]);
-                near(&frame, 4 + at, [255, 0, 0]);
-            }
-            assert!(
-                format
-                    .decode(2, 4, stride, &bytes[..bytes.len() - 1])
-                    .is_err()
-            );
-            let longer = [&bytes[..], b"behind it"].concat();
-            assert_eq!(format.decode(2, 4, stride, &longer).unwrap(), frame);
-        }
-        let grey = PixelFormat::Grey.decode(1, 2, 2, &[7, 0, 9, 0]).unwrap();
-        assert_eq!(grey.rgb(), [7, 7, 7, 9, 9, 9]);
-    }
-
-    proptest! {
-        #[test]
-        fn short_and_odd_frames_are_errors_not_panics(
-            format in 0usize..7, width in 0u32..9, height in 0u32..9, stride in 0u32..30,
-            length in 0usize..400,
-        ) {
-            let _ = PixelFormat::ALL[format].decode(width, height, stride, &vec![7; length]);
-        }
-
-        #[test]
-        fn broken_jpegs_are_errors_not_panics(cut in 0usize..600, at in 0usize..600, byte: u8) {
-            let frame = Frame::new(16, 16, (0..768).map(|i| (i * 7) as u8).collect()).unwrap();
-            let mut jpeg = frame.to_jpeg().unwrap();
-            let length = jpeg.len();
-            jpeg[at % length] = byte;
-            let mjpeg = |bytes: &[u8]| PixelFormat::Mjpeg.decode(16, 16, 0, bytes);
-            let _ = mjpeg(&jpeg[..cut.min(length)]);
-            let _ = mjpeg(&jpeg);
-        }
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::ALL
+            .into_iter()
+            .find(|format| name.eq_ignore_ascii_case(format.name()))
+            .ok_or("give MJPG, YUYV, UYVY, NV12, YU12, RGB3 or GREY")
     }
 }
+
+/// The tables that all MJPEG means and that many webcams leave out of their JPEGs to save room.
+/// They are those of the JPEG standard, which our own encoder writes.
+static TABLES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let dot = Frame::new(1, 1, vec![0; 3]).and_then(|dot| dot.to_jpeg());
+    let dot = dot.unwrap_or_default();
+    let tables = segments(&dot).filter(|(marker, _)| *marker == HUFFMAN);
+    tables.flat_map(|(_, at)| dot[at].to_vec()).collect()
+});
+const HUFFMAN: u8 = 0xc4;
+const SCAN: u8 = 0xda;
+
+/// The segments before the picture's data: marker and where the whole segment lies.
+fn segments(jpeg: &[u8]) -> impl Iterator<Item = (u8, std::ops::Range<usize>)> {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        let header = jpeg.get(at..at + 4)?.first_chunk::<4>()?;
+        let [0xff, marker, high, low] = *header else {
+            return None;
+        };
+        let start = at;
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        (at <= jpeg.len()).then_some((marker, start..at))
+    })
+}
+
+fn with_tables(jpeg: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    for (marker, at) in segments(jpeg) {
+        match marker {
+            HUFFMAN => break,
+            SCAN => {
+                return [&jpeg[..at.start], &TABLES[..], &jpeg[at.start..]]
+                    .concat()
+                    .into();
+            }
+            _ => {}
+        }
+    }
+    jpeg.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl FolderCamera {
 }
 
 impl FrameSource for FolderCamera {
-    fn next(&mut self) -> Result<Capture, CameraError> {
+    fn next(&mut self) -> Result<Option<Capture>, CameraError> {
         for _ in 0..self.photos.len() {
             let path = &self.photos[self.next];
             self.next = (self.next + 1) % self.photos.len();
@@ -89,9 +89,13 @@ impl FrameSource for FolderCamera {
             } else {
                 frame
             };
-            return Ok(Capture { frame, photo });
+            return Ok(Some(Capture { frame, photo }));
         }
         Err(CameraError::NoPhotos(self.shown.clone()))
+    }
+
+    fn describe(&self) -> String {
+        format!("{}: {} photos", self.shown.display(), self.photos.len())
     }
 
     fn warnings(&mut self) -> Vec<String> {
@@ -150,7 +154,7 @@ mod tests {
         let folder = folder();
         let mut camera = FolderCamera::open(folder.path(), 0.0, 0).unwrap();
         let names: Vec<String> = (0..4)
-            .map(|_| camera.next().unwrap().photo.unwrap())
+            .map(|_| camera.next().unwrap().unwrap().photo.unwrap())
             .collect();
         assert_eq!(names, ["a/1.png", "a/2.png", "b/1.png", "a/1.png"]);
         let warnings = camera.warnings();
@@ -161,9 +165,9 @@ mod tests {
         (0..4).for_each(|_| drop(camera.next().unwrap()));
         assert!(camera.warnings().is_empty());
         camera.show(Path::new("b")).unwrap();
-        assert_eq!(camera.next().unwrap().photo.unwrap(), "b/1.png");
+        assert_eq!(camera.next().unwrap().unwrap().photo.unwrap(), "b/1.png");
         assert!(camera.show(Path::new("c")).is_err());
-        assert_eq!(camera.next().unwrap().photo.unwrap(), "b/1.png");
+        assert_eq!(camera.next().unwrap().unwrap().photo.unwrap(), "b/1.png");
     }
 
     #[test]
@@ -172,7 +176,7 @@ mod tests {
         let frames = |seed| {
             let mut camera = FolderCamera::open(folder.path(), 1.0, seed).unwrap();
             (0..6)
-                .map(|_| camera.next().unwrap().frame)
+                .map(|_| camera.next().unwrap().unwrap().frame)
                 .collect::<Vec<_>>()
         };
         assert_eq!(frames(1), frames(1));

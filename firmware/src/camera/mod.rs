@@ -1,21 +1,33 @@
-//! Where frames come from. All sources give the same `Frame`.
+//! Where frames come from. All sources give the same `Frame`; `Keeper` opens them as `Settings`
+//! say, and opens them again when they are lost.
 
+mod address;
+mod backoff;
+mod broken;
+mod child;
 mod convert;
+mod error;
 mod folder;
+mod keeper;
+mod settings;
 mod v4l2;
 
-use std::{
-    ffi::{OsStr, OsString},
-    io,
-    os::unix::ffi::OsStrExt,
-    path::PathBuf,
-};
+use std::time::Duration;
 
 use lastlayer_shared::frame::Frame;
 
+pub use address::CameraAddress;
+pub use backoff::Backoff;
+pub use child::{ChildCamera, Mjpeg, TooMuch};
 pub use convert::PixelFormat;
+pub use error::CameraError;
 pub use folder::FolderCamera;
+pub use keeper::{CameraNews, Keeper, Policy, Source, Step};
+pub use settings::{Control, Controls, SettingError, Settings};
 pub use v4l2::V4l2Camera;
+
+/// The longest that a source waits within one call, so that whoever asks can be told to stop.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A frame, and the photo that it was, where it was one.
 #[derive(Clone, Debug)]
@@ -26,101 +38,20 @@ pub struct Capture {
 
 /// A camera.
 pub trait FrameSource: Send {
-    /// Its next frame. Waits for a bounded time; every error ends the camera.
-    fn next(&mut self) -> Result<Capture, CameraError>;
+    /// Its newest frame; `None` where there is none yet. Waits a fraction of a second and counts
+    /// by itself how long there was none: every error ends the source.
+    fn next(&mut self) -> Result<Option<Capture>, CameraError>;
+
+    /// Which camera, and what it gives: size, format and pace as they really are.
+    fn describe(&self) -> String;
 
     /// What went wrong without an end to it since the last call, each once.
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
-}
 
-#[derive(Debug, thiserror::Error)]
-pub enum CameraError {
-    #[error("there is no camera at {0}; `ls /dev/video*` lists what there is")]
-    NotThere(PathBuf),
-    #[error("the camera {0} is in use by another program; `fuser -v {0}` says by which")]
-    Busy(PathBuf),
-    #[error("the camera {0} may not be opened by this user; add the user to the group `video`")]
-    Forbidden(PathBuf),
-    #[error("{0} is not a camera that gives pictures; `v4l2-ctl --list-devices` says what it is")]
-    NotACamera(PathBuf),
-    #[error(
-        "the camera {device} gives no format that is read here (RGB3, YUYV, UYVY, NV12, YU12, MJPG \
-         or GREY), only: {formats}"
-    )]
-    NoFormat { device: PathBuf, formats: String },
-    #[error("the camera {device} failed: {source}; was it unplugged?")]
-    Device { device: PathBuf, source: io::Error },
-    #[error("the camera {0} gave no frame for {1} seconds; is it connected well?")]
-    Timeout(PathBuf, u64),
-    #[error("the camera's thread has ended; start lastlayerd again")]
-    Ended,
-    #[error("the folder {folder} cannot be read: {source}")]
-    Folder { folder: PathBuf, source: io::Error },
-    #[error("the folder {0} has no photo that can be read (.jpg, .jpeg, .png)")]
-    NoPhotos(PathBuf),
-}
-
-/// Names a camera on the command line.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CameraAddress {
-    Folder(PathBuf),
-    V4l2(PathBuf),
-}
-
-impl CameraAddress {
-    /// `folder:DIR`, `v4l2:DEVICE` or `DEVICE`, which begins with `/`. Paths need not be UTF-8.
-    pub fn parse(text: &OsStr) -> Result<Self, &'static str> {
-        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        let text = text.as_bytes();
-        match text.strip_prefix(b"folder:") {
-            Some(b"") => return Err("name the folder: folder:DIR"),
-            Some(folder) => return Ok(Self::Folder(path(folder))),
-            None => {}
-        }
-        let device = text.strip_prefix(b"v4l2:").unwrap_or(text);
-        match device.starts_with(b"/") {
-            true => Ok(Self::V4l2(path(device))),
-            false if path(device).is_dir() => Err("this is a folder: write folder: before it"),
-            false => Err("give a device such as /dev/video0, or folder:DIR"),
-        }
-    }
-}
-
-/// For clap, which hands over text in the system's own form.
-impl TryFrom<OsString> for CameraAddress {
-    type Error = &'static str;
-
-    fn try_from(text: OsString) -> Result<Self, Self::Error> {
-        Self::parse(&text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_name_folders_and_devices() {
-        let address = |text: &str| CameraAddress::parse(OsStr::new(text));
-        assert_eq!(
-            address("folder:a b"),
-            Ok(CameraAddress::Folder("a b".into()))
-        );
-        assert_eq!(
-            address("/dev/video2"),
-            Ok(CameraAddress::V4l2("/dev/video2".into()))
-        );
-        assert_eq!(
-            address("v4l2:/dev/cam"),
-            Ok(CameraAddress::V4l2("/dev/cam".into()))
-        );
-        assert!(address("folder:").is_err() && address("webcam").is_err());
-        let odd = CameraAddress::parse(OsStr::from_bytes(b"folder:\xff"));
-        assert_eq!(
-            odd,
-            Ok(CameraAddress::Folder(OsStr::from_bytes(b"\xff").into()))
-        );
+    /// Frames that came and could not be read.
+    fn broken(&self) -> u64 {
+        0
     }
 }

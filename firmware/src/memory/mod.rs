@@ -16,6 +16,7 @@ use lastlayer_shared::{
     head::Head,
     sample::Sample,
     verdict::check_classes,
+    view::View,
 };
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +118,7 @@ pub struct FittedOn {
 pub struct NewSample {
     pub embedding: Vec<f32>,
     pub crop: Vec<u8>,
+    pub view: View,
 }
 
 pub struct Memory {
@@ -220,6 +222,7 @@ impl Memory {
                 sequence: next.next_sequence,
                 embedding: new.embedding,
                 crop: new.crop,
+                view: new.view,
             });
             next.next_sequence += 1;
         }

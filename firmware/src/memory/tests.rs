@@ -1,11 +1,23 @@
 use super::*;
-use lastlayer_shared::head::{Example, Kind};
+use lastlayer_shared::{
+    head::{Example, Kind},
+    view::{Flip, Rotate},
+};
+
+fn turned() -> View {
+    View {
+        rotate: Rotate::Quarter,
+        flip: Flip::Vertical,
+        region: [0.1, 0.2, 0.5, 0.8].try_into().unwrap(),
+    }
+}
 
 fn burst(count: usize) -> Vec<NewSample> {
     (0..count)
         .map(|i| NewSample {
             embedding: vec![i as f32, 1.0],
             crop: vec![i as u8],
+            view: turned(),
         })
         .collect()
 }
@@ -23,6 +35,7 @@ fn a_restart_knows_what_was_taught_and_undo_takes_the_last_burst() {
     assert_eq!(memory.classes(), ["car", "truck"]);
     let sequence: Vec<u64> = memory.samples().iter().map(|s| s.sequence).collect();
     assert_eq!(sequence, [0, 1, 2, 3, 4]);
+    assert!(memory.samples().iter().all(|s| s.view == turned()));
     assert_eq!(memory.undo().unwrap(), Some(("truck".into(), 2)));
     assert_eq!(memory.add_burst("car", burst(1)).unwrap(), 2);
     assert_eq!(memory.samples().last().unwrap().sequence, 5);

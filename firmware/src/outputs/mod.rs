@@ -34,9 +34,9 @@ use rarely::Rarely;
 use run::{QUEUE, Queue, Runner};
 
 /// How long what is still running or waiting at the end may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_millis(600);
 /// How long it takes to be killed.
-const KILLING: Duration = Duration::from_secs(1);
+const KILLING: Duration = Duration::from_millis(300);
 
 /// What a command and a webhook are told.
 #[derive(Debug, Serialize)]

@@ -1,5 +1,5 @@
-//! Keys as buttons: `t` and `n` press `teach` and `next` shortly, `u` (undo) and `a` (add) long, and
-//! the digits press the buttons of the first nine classes.
+//! Keys as buttons: `t`, `n` and `u` press `teach`, `next` and `undo`, `a` (add) presses `next` long,
+//! and the digits press the buttons of the first nine classes.
 //!
 //! A terminal tells when a key goes down but not when it comes up, so a key is held for a set time.
 //! Keys pressed meanwhile wait their turn in the terminal: every one is a press of its own.
@@ -57,8 +57,9 @@ impl Keyboard {
 
 fn pins() -> Vec<(ButtonName, SharedPin)> {
     let classes = (0..DIGITS).map(ButtonName::Class);
-    let names = [ButtonName::Teach, ButtonName::Next].into_iter();
+    let names = [ButtonName::Teach, ButtonName::Next, ButtonName::Undo];
     names
+        .into_iter()
         .chain(classes)
         .map(|name| (name, SharedPin::released()))
         .collect()
@@ -75,7 +76,7 @@ fn press_all(
     while matches!(keys.read(&mut key), Ok(1)) {
         let (name, time) = match key[0].to_ascii_lowercase() {
             b't' => (ButtonName::Teach, SHORT),
-            b'u' => (ButtonName::Teach, long),
+            b'u' => (ButtonName::Undo, SHORT),
             b'n' => (ButtonName::Next, SHORT),
             b'a' => (ButtonName::Next, long),
             digit @ b'1'..=b'9' => (ButtonName::Class(usize::from(digit - b'1')), SHORT),
@@ -130,7 +131,7 @@ mod tests {
                 now += Duration::from_millis(5);
             }
         };
-        press_all(&mut &b"t9x\nUn"[..], &pins, LONG_PRESS + LONGER, wait);
+        press_all(&mut &b"t9x\nUAn"[..], &pins, LONG_PRESS + LONGER, wait);
         let mut presses = Vec::new();
         for pair in seen.chunks(2) {
             let [(name, true, from), (same, false, to)] = pair else {
@@ -142,7 +143,8 @@ mod tests {
         let all = [
             ("teach", false),
             ("class-9", false),
-            ("teach", true),
+            ("undo", false),
+            ("next", true),
             ("next", false),
         ];
         assert_eq!(presses, all);

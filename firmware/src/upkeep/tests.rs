@@ -11,6 +11,7 @@ pub(crate) fn package() -> Package {
         sequence: u64::from(class),
         embedding: vec![f32::from(class), 1.0],
         crop: Vec::new(),
+        view: Default::default(),
     };
     Package {
         version: 1,
@@ -28,6 +29,7 @@ pub(crate) fn burst(count: usize) -> Vec<NewSample> {
     let sample = |at| NewSample {
         embedding: vec![at as f32, 2.0],
         crop: Vec::new(),
+        view: Default::default(),
     };
     (0..count).map(sample).collect()
 }

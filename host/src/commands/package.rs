@@ -12,6 +12,7 @@ use lastlayer_shared::{
     package::Package,
     sample::{Sample, examples},
     verdict::check_classes,
+    view::View,
 };
 
 use super::class_table;
@@ -159,6 +160,7 @@ fn samples(
             sequence: number as u64,
             embedding,
             crop,
+            view: View::default(),
         });
     }
     Ok(samples)

@@ -132,7 +132,7 @@ fn manifest(entries: &mut Entries) -> Result<Manifest, PackageError> {
     if any.format != u64::from(FORMAT) {
         return Err(damaged(
             MANIFEST,
-            format!("there is no format {}", any.format),
+            format!("format {} is not read any more", any.format),
         ));
     }
     serde_json::from_slice(bytes).map_err(|error| damaged(MANIFEST, error))

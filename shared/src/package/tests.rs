@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::head::{Example, Kind};
+use crate::view::View;
 
 /// A package that holds together; its network is not one, which nobody asks here.
 fn package() -> Package {
@@ -29,6 +30,7 @@ fn package() -> Package {
                 sequence: class.into(),
                 embedding: embeddings[usize::from(class)].to_vec(),
                 crop: crop.to_jpeg().unwrap(),
+                view: View::default(),
             })
             .collect(),
         head: Some(Head::fit(Kind::Lda, &examples).unwrap()),

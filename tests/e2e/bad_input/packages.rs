@@ -71,12 +71,12 @@ fn packages_that_are_cut_short_edited_or_newer() {
         "manifest.json does not match SHA256SUMS",
     );
     refused(
-        &manifest("\"format\": 1", "\"format\": 2"),
-        "is of format 2",
+        &manifest("\"format\": 2", "\"format\": 3"),
+        "is of format 3",
     );
     refused(
-        &manifest("\"format\": 1", "\"format\": 0"),
-        "there is no format 0",
+        &manifest("\"format\": 2", "\"format\": 1"),
+        "format 1 is not read any more",
     );
     let dropped = repacked(&|name, content| (name != "self-test/0.png").then_some(content));
     refused(&dropped, "self-test/0.png does not match SHA256SUMS");
