@@ -141,6 +141,80 @@ mod tests {
         );
     }
 
+    const EXAMPLE: &str = include_str!("../etc/lastlayerd.toml");
+
+    fn parse(text: &str) -> Config {
+        Config::parse(text, Path::new("example")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The example with its commented keys in force.
+    fn whole_example() -> String {
+        let key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') => rest,
+            Some(rest) if key(rest) && rest.contains(" = ") => rest,
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_example_is_read_and_states_the_defaults() {
+        let example = parse(EXAMPLE);
+        let defaults = Config::default();
+        assert_eq!(example.burst, defaults.burst);
+        assert_eq!(example.verdict, defaults.verdict);
+        let camera = camera::Settings {
+            wait: true,
+            ..defaults.camera
+        };
+        assert_eq!(example.camera, camera);
+        let panel = panel::Settings {
+            teach: None,
+            next: None,
+            status: None,
+            ..example.panel
+        };
+        assert_eq!(panel, defaults.panel);
+        assert!(example.outputs.is_empty() && example.log == defaults.log);
+        let whole = parse(&whole_example());
+        assert_eq!(whole.outputs.len(), 1);
+        assert!(whole.camera.controls.exposure.is_some() && whole.name.is_some());
+        assert!(whole.panel.undo.is_some() && whole.panel.classes.contains_key("car"));
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let whole = whole_example();
+        let mut tables = 0;
+        for table in [
+            "",
+            "camera",
+            "camera.controls",
+            "camera.view",
+            "panel",
+            "burst",
+            "verdict",
+            "[output]",
+        ] {
+            let heading = format!("[{table}]\n");
+            let text = format!("{}xyz = 1", if table.is_empty() { "" } else { &heading });
+            let message = wrong(&text);
+            let (_, keys) = message.split_once("there are: ").expect(&message);
+            for key in keys.split(", ") {
+                let there = [
+                    format!("\n{key} = "),
+                    format!("[{key}]"),
+                    format!(".{key}]"),
+                ];
+                let found = there.iter().any(|form| whole.contains(form.as_str()));
+                assert!(found, "{key} of [{table}] is not in the example");
+            }
+            tables += 1;
+        }
+        assert_eq!(tables, 8);
+    }
+
     #[test]
     fn wrong_values_are_named() {
         let message = wrong("[burst]\nframes = 0");

@@ -13,6 +13,7 @@ mod export;
 mod formats;
 mod live;
 mod package;
+mod service;
 mod site;
 mod support;
 mod upkeep;
