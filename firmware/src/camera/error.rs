@@ -18,7 +18,7 @@ pub enum CameraError {
     NotACamera(PathBuf),
     #[error(
         "the camera {device} gives no format that is read here (RGB3, YUYV, UYVY, NV12, YU12, MJPG \
-         or GREY), only: {formats}"
+         or GREY), only: {formats}; a CSI camera is reached with `rpicam` or `argus` instead"
     )]
     NoFormat { device: PathBuf, formats: String },
     #[error(

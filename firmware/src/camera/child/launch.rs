@@ -27,6 +27,13 @@ const RPICAM_WIDTHS: u32 = 128;
 /// The same for GStreamer, which pads rows of every plane to 4 bytes.
 const GSTREAMER_WIDTHS: u32 = 8;
 
+/// The source prints messages of its own to the standard output, where frames belong: these go
+/// through another descriptor, and the messages to those who look for errors.
+const ARGUS: &str = "command -v gst-launch-1.0 >/dev/null || {
+    echo 'gst-launch-1.0 is not there: sudo apt install gstreamer1.0-tools' >&2; exit 127; }
+exec 3>&1 1>&2
+exec gst-launch-1.0 \"$@\"";
+
 /// The nearest width in such steps.
 fn stepped(width: u32, step: u32) -> u32 {
     ((width + step / 2) / step).max(1) * step
@@ -72,17 +79,20 @@ impl Launch {
         let fps = settings.fps.unwrap_or(30.0);
         // GStreamer wants a fraction of whole numbers.
         let rate = format!("{}/1000", (fps * 1000.0).round());
-        let controls = argus_controls(&settings.controls);
+        let mut arguments: Vec<OsString> = ["-c", ARGUS, "sh"].map(OsString::from).into();
+        arguments.extend(words(&format!(
+            "--quiet nvarguscamerasrc sensor-id={camera}"
+        )));
+        arguments.extend(argus_controls(&settings.controls));
         // Each word is one argument: no shell reads the parentheses. The driver chooses the sensor's
         // mode, and the converter makes the size.
-        let arguments = words(&format!(
-            "--quiet nvarguscamerasrc sensor-id={camera} {controls} ! \
-             video/x-raw(memory:NVMM),framerate={rate} ! nvvidconv ! \
-             video/x-raw,format=I420,width={width},height={height} ! fdsink fd=1 sync=false"
-        ));
+        arguments.extend(words(&format!(
+            "! video/x-raw(memory:NVMM),framerate={rate} ! nvvidconv ! \
+             video/x-raw,format=I420,width={width},height={height} ! fdsink fd=3 sync=false"
+        )));
         Self {
             name: "the GStreamer pipeline of the CSI camera".into(),
-            programs: vec!["gst-launch-1.0"],
+            programs: vec!["sh"],
             arguments,
             format: PixelFormat::Yu12,
             width,
@@ -117,20 +127,21 @@ fn rpicam_controls(controls: &Controls) -> String {
     text
 }
 
-fn argus_controls(controls: &Controls) -> String {
-    let mut text = String::new();
-    // Ranges of one number; a range is one argument, whose quotes GStreamer reads.
+fn argus_controls(controls: &Controls) -> Vec<OsString> {
+    // Ranges from a number to itself. The space belongs to the argument.
+    let range = |name: &str, value: u64| format!("{name}={value} {value}").into();
+    let mut arguments = Vec::new();
     if let Some(Control::Fixed(time)) = controls.exposure {
-        let time = u64::from(time.unsigned_abs()) * 100_000;
-        text += &format!("exposuretimerange=\"{time},{time}\" ");
+        let nanoseconds = u64::from(time.unsigned_abs()) * 100_000;
+        arguments.push(range("exposuretimerange", nanoseconds));
     }
     if let Some(Control::Fixed(gain)) = controls.gain {
-        text += &format!("gainrange=\"{gain},{gain}\" ");
+        arguments.push(range("gainrange", gain.unsigned_abs().into()));
     }
     if controls.white_balance == Some(Control::Auto) {
-        text += "wbmode=1 ";
+        arguments.push("wbmode=1".into());
     }
-    text
+    arguments
 }
 
 #[cfg(test)]
@@ -182,11 +193,15 @@ mod tests {
             ..Settings::default()
         };
         settings.controls.exposure = Some(Control::Fixed(50));
+        let launch = Launch::argus(0, &settings);
+        assert_eq!(launch.arguments[6], "exposuretimerange=5000000 5000000");
+        let text = line(&launch);
+        let (_, pipeline) = text.split_once(" sh ").unwrap();
         assert_eq!(
-            line(&Launch::argus(0, &settings)),
-            "--quiet nvarguscamerasrc sensor-id=0 exposuretimerange=\"5000000,5000000\" ! \
+            pipeline,
+            "--quiet nvarguscamerasrc sensor-id=0 exposuretimerange=5000000 5000000 ! \
              video/x-raw(memory:NVMM),framerate=15000/1000 ! nvvidconv ! \
-             video/x-raw,format=I420,width=640,height=480 ! fdsink fd=1 sync=false"
+             video/x-raw,format=I420,width=640,height=480 ! fdsink fd=3 sync=false"
         );
     }
 }

@@ -246,12 +246,16 @@ fn read_all(mut stdout: ChildStdout, length: Option<usize>, frames: &Arc<Frames>
                 }
             }
             None => {
-                if mjpeg.push(read, |jpeg| deliver(frames, jpeg)).is_err() {
-                    return End::Rubbish;
+                let mut newest = None;
+                let pushed = mjpeg.push(read, |jpeg| newest = Some(jpeg));
+                // Counted first: whoever takes the frame knows of those before it.
+                frames.lock().torn += mjpeg.torn() - torn;
+                torn = mjpeg.torn();
+                if let Some(newest) = newest {
+                    deliver(frames, newest);
                 }
-                if mjpeg.torn() > torn {
-                    frames.lock().torn += mjpeg.torn() - torn;
-                    torn = mjpeg.torn();
+                if pushed.is_err() {
+                    return End::Rubbish;
                 }
             }
         }

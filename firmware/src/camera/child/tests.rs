@@ -179,3 +179,37 @@ fn a_flood_of_rubbish_ends_with_advice_and_a_flood_of_frames_does_not() {
         assert_eq!(next(&mut camera).unwrap().rgb()[0], 0);
     }
 }
+
+/// A program under the name of GStreamer's that writes as the Jetson's source does: messages to the
+/// standard output, frames to the descriptor that it is told.
+#[test]
+fn messages_of_the_jetsons_source_do_not_get_into_its_frames() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("gst-launch-1.0");
+    let script = "#!/bin/sh\necho 'GST_ARGUS: Creating output stream'\n\
+                  head -c 384 /dev/zero | tr '\\0' '\\200' >&3\nsleep 5\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut launch = Launch::argus(0, &settings(None));
+    assert_eq!(launch.arguments[0], "-c");
+    // This test's own program instead of the one that is not here.
+    let path = format!("PATH={}:$PATH\n", folder.path().display());
+    let mut own = OsString::from(path);
+    own.push(&launch.arguments[1]);
+    launch.arguments[1] = own;
+    let mut camera = ChildCamera::start(launch, &settings(None)).unwrap();
+    let frame = next(&mut camera).unwrap();
+    assert!(frame.rgb().iter().all(|value| value.abs_diff(130) < 3));
+}
+
+#[test]
+fn a_jetson_without_gstreamer_says_what_to_install() {
+    let mut launch = Launch::argus(0, &settings(None));
+    let mut script = OsString::from("PATH=\n");
+    script.push(&launch.arguments[1]);
+    launch.arguments[1] = script;
+    let mut camera = ChildCamera::start(launch, &settings(None)).unwrap();
+    let message = end(&mut camera);
+    assert!(message.contains("install gstreamer1.0-tools"), "{message}");
+}
