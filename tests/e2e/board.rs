@@ -144,7 +144,7 @@ fn for_a_person_the_log_says_what_changes() {
         "`teach` now teaches truck\n",
         "    2.00  collecting\n",
         "learned 10 samples of truck in ",
-        "stopped after 60 frames, 0 dropped\n",
+        "stopped after 60 frames, 0 dropped, 0 broken\n",
     ] {
         assert!(
             printed.contains(expected),

@@ -52,7 +52,7 @@ pub fn fail(command: &mut Command, code: i32) -> String {
     assert!(!errors.contains("panicked"), "{command:?}: {errors}");
     let lines: Vec<&str> = errors
         .lines()
-        .filter(|line| !line.starts_with("warning: "))
+        .filter(|line| !line.starts_with("warning: ") && !line.starts_with(" INFO "))
         .collect();
     if code == 1 {
         assert_eq!(lines.len(), 1, "{command:?}: {errors}");

@@ -12,9 +12,7 @@ fn cameras_and_scenes_that_are_not_there() {
             .arg("--package")
             .arg(bare_package())
             .args(["--camera", camera])
-            .args(more)
-            // What goes right before is not what is wrong.
-            .env("RUST_LOG", "error");
+            .args(more);
         fail(&mut board, 1)
     };
     let empty = format!("folder:{}", bench.folder.path().display());
