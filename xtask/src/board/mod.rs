@@ -1,0 +1,36 @@
+//! The commands about the virtual board.
+
+mod site;
+mod test;
+
+use anyhow::Result;
+
+pub use site::Site;
+pub use test::test;
+
+use crate::{image::Debian, tools};
+
+/// Programs of this machine that a virtual board needs.
+const PROGRAMS: [&str; 8] = [
+    "apt-get",
+    "apt-cache",
+    "dpkg-deb",
+    "depmod",
+    "modprobe",
+    "mke2fs",
+    "qemu-system-aarch64",
+    "setpriv",
+];
+
+/// Fetches and unpacks Debian's packages for the board. An error names all programs that are
+/// missing here, and how to install them.
+pub fn setup() -> Result<()> {
+    tools::need(&PROGRAMS)?;
+    let debian = Debian::unpacked()?;
+    println!(
+        "{}: Debian with Linux {}",
+        debian.root.display(),
+        debian.kernel
+    );
+    Ok(())
+}
