@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
-    board::{self, Site},
+    board::{self, Board, Site},
     cross::{self, Kind, Toolchain},
 };
 
@@ -33,6 +33,9 @@ enum Task {
     },
     /// Fetch what a virtual board is made of, and say what has to be installed
     BoardSetup,
+    /// Boot a whole virtual board and press its buttons with keys
+    #[command(after_help = "docs/boards.md, \"A board without a board\", has the keys.")]
+    Board(Board),
     /// Try a whole virtual board: camera, lines, disk and power
     BoardTest {
         #[command(flatten)]
@@ -62,6 +65,7 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::BoardSetup => board::setup(),
+        Task::Board(board) => board.run(),
         Task::BoardTest { site } => board::test(&site),
     }
 }

@@ -1,14 +1,21 @@
 //! The commands about the virtual board.
 
+mod person;
 mod site;
 mod test;
 
 use anyhow::Result;
 
+pub use person::Board;
 pub use site::Site;
 pub use test::test;
 
 use crate::{image::Debian, tools};
+
+/// The line of the button `teach`.
+pub const TEACH_LINE: u8 = 0;
+/// The line of the button `next`.
+pub const NEXT_LINE: u8 = 1;
 
 /// Programs of this machine that a virtual board needs.
 const PROGRAMS: [&str; 8] = [

@@ -38,8 +38,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes what is missing and writes the image into target/board.
-    pub fn image(&self) -> Result<Image> {
+    /// Makes what is missing and writes the image into target/board; also the names of the photos.
+    pub fn image_and_names(&self) -> Result<(Image, Vec<String>)> {
         super::setup()?;
         let program = match &self.program {
             Some(program) => program.clone(),
@@ -53,13 +53,15 @@ impl Site {
                 (package.clone().unwrap_or(own.package), photos)
             }
         };
+        let names = photos.iter().map(|(name, _)| name.clone()).collect();
         let content = Content {
             program,
             package,
             photos,
             most_photos: MOST_PHOTOS,
         };
-        Image::build(&Debian::unpacked()?, &content, &folder())
+        let image = Image::build(&Debian::unpacked()?, &content, &folder())?;
+        Ok((image, names))
     }
 }
 

@@ -14,6 +14,7 @@ mod qmp;
 mod qtest;
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     process::Child,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -216,10 +217,14 @@ impl Machine {
 
     /// Whether a line that the board drives is high; before its first change it is low.
     pub fn is_high(&self, line: u8) -> bool {
-        let mut changes = self.levels.all().iter().rev();
-        changes
-            .find(|(_, level)| level.line == line)
-            .is_some_and(|(_, level)| level.high)
+        self.lights().contains(&(line, true))
+    }
+
+    /// Lines that the board has driven since it started, by number, and whether they are high.
+    pub fn lights(&self) -> Vec<(u8, bool)> {
+        let changes = self.levels.all().iter();
+        let last: BTreeMap<u8, bool> = changes.map(|(_, level)| (level.line, level.high)).collect();
+        last.into_iter().collect()
     }
 
     /// A power cut. The disk keeps what had reached it.
