@@ -53,7 +53,7 @@ pub struct Content {
     pub package: PathBuf,
     /// Names for `Machine::show`, and the folder of photos of each.
     pub photos: Vec<(String, PathBuf)>,
-    /// The most photos of a folder; each takes 600 kB of the guest's memory.
+    /// The most photos of a folder; each takes 900 kB of the guest's memory.
     pub most_photos: usize,
 }
 
@@ -94,7 +94,7 @@ impl Image {
                 "{name:?} is no name for photos: use letters, digits and -"
             );
             let frames = photos::frames(folder, content.most_photos)?;
-            archive.file(&format!("photos/{name}.yuv"), &frames, false)?;
+            archive.file(&format!("photos/{name}.rgb"), &frames, false)?;
         }
         archive.finish()?;
         let kernel = debian.file(&format!("boot/vmlinuz-{}", debian.kernel));

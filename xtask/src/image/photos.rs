@@ -1,4 +1,6 @@
-//! Photos as a camera gives them: raw frames in the format that vivid loops back.
+//! Photos as a camera gives them: raw frames. vivid loops them back only in the format that is asked
+//! of its input, and shows noise else; lastlayerd asks for the first in its list that a camera has
+//! (firmware/src/camera/convert.rs), which is RGB3 with vivid, that has them all.
 
 use std::{
     fs,
@@ -11,8 +13,8 @@ use image::{RgbImage, imageops};
 /// Width and height of a frame, pixels. What `lastlayerd` asks cameras for.
 pub const SIZE: (u32, u32) = (640, 480);
 
-/// The frames of a folder's photos one after the other, sorted by name, `most` at the most, in
-/// YUYV. An error where the folder has no photo (.png, .jpg, .jpeg) or one cannot be read.
+/// The frames of a folder's photos one after the other, sorted by name, `most` at the most, three
+/// bytes a pixel. An error where the folder has no photo (.png, .jpg, .jpeg) or one cannot be read.
 pub fn frames(folder: &Path, most: usize) -> Result<Vec<u8>> {
     let mut photos: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("the folder {} cannot be read", folder.display()))?
@@ -27,7 +29,7 @@ pub fn frames(folder: &Path, most: usize) -> Result<Vec<u8>> {
     for photo in photos {
         let picture = image::open(&photo)
             .with_context(|| format!("the photo {} cannot be read", photo.display()))?;
-        frames.extend(yuyv(&fitted(&picture.to_rgb8())));
+        frames.extend(fitted(&picture.to_rgb8()).into_raw());
     }
     Ok(frames)
 }
@@ -50,36 +52,9 @@ fn fitted(photo: &RgbImage) -> RgbImage {
     frame
 }
 
-/// ITU-R BT.601 in the narrow range, as webcams send it: Y0 U Y1 V for every two pixels.
-fn yuyv(frame: &RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(frame.as_raw().len() / 3 * 2);
-    for pair in frame.as_raw().chunks_exact(6) {
-        let value = |channel: usize| f32::from(pair[channel]);
-        let luma = |at: usize| {
-            16.0 + 0.256_788 * value(at) + 0.504_129 * value(at + 1) + 0.097_906 * value(at + 2)
-        };
-        let mean = |channel: usize| (value(channel) + value(channel + 3)) / 2.0;
-        let (red, green, blue) = (mean(0), mean(1), mean(2));
-        let u = 128.0 - 0.148_223 * red - 0.290_993 * green + 0.439_216 * blue;
-        let v = 128.0 + 0.439_216 * red - 0.367_788 * green - 0.071_427 * blue;
-        // `as` stays within 0..=255.
-        bytes.extend([luma(0), u, luma(3), v].map(|number| number.round() as u8));
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn colours_are_those_of_the_standard() {
-        let colour = |rgb: [u8; 3]| yuyv(&RgbImage::from_pixel(2, 1, image::Rgb(rgb)));
-        assert_eq!(colour([0, 0, 0]), [16, 128, 16, 128]);
-        assert_eq!(colour([255, 255, 255]), [235, 128, 235, 128]);
-        assert_eq!(colour([255, 0, 0]), [81, 90, 81, 240]);
-        assert_eq!(colour([0, 0, 255]), [41, 240, 41, 110]);
-    }
 
     #[test]
     fn a_photo_stands_whole_in_the_middle() {
@@ -103,8 +78,8 @@ mod tests {
                 .unwrap();
         }
         let bytes = frames(folder.path(), 2).unwrap();
-        let frame = (SIZE.0 * SIZE.1 * 2) as usize;
-        assert_eq!((bytes.len(), bytes[0], bytes[frame]), (2 * frame, 16, 235));
+        let frame = (SIZE.0 * SIZE.1 * 3) as usize;
+        assert_eq!((bytes.len(), bytes[0], bytes[frame]), (2 * frame, 0, 255));
         fs::write(folder.path().join("a.png"), "no photo").unwrap();
         assert!(frames(folder.path(), 1).is_err());
         assert!(frames(Path::new("/nowhere"), 1).is_err());
