@@ -130,7 +130,7 @@ mod tests {
         assert!(
             text.contains("00000005000000000000000000000000000000000000000900000000etc/name\0")
         );
-        assert!(text.contains("\0board\0\0\0070701"));
+        assert!(text.contains("\0board\0\0\x00070701"));
         assert!(text.contains("00002180"));
         assert!(text.contains("000000050000000100000008"));
         assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"));

@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(frame.get_pixel(80, 0).0, [255, 0, 0]);
         assert_eq!(frame.get_pixel(559, 479).0, [255, 0, 0]);
         let tall = fitted(&RgbImage::from_pixel(1, 3000, image::Rgb([1; 3])));
-        assert_eq!(tall.get_pixel(320, 240).0, [1; 3]);
+        assert_eq!(tall.get_pixel(319, 240).0, [1; 3]);
     }
 
     #[test]
