@@ -38,7 +38,7 @@ const BOOT: Duration = Duration::from_secs(180);
 const CONNECT: Duration = Duration::from_secs(20);
 /// An answer of QEMU's.
 const ANSWER: Duration = Duration::from_secs(20);
-/// Something that came, for who looks on.
+/// Of each journal, in an error.
 const LAST_LINES: usize = 5;
 
 /// A running board.
@@ -73,7 +73,7 @@ impl Machine {
         let listeners = Listeners::new(folder.path())?;
         let mut qemu = Guarded(Some(qemu::start(image, disk, folder.path())?));
         let (send, said) = channel();
-        let mut streams = listeners.accept(CONNECT, || qemu.ended(folder.path()))?;
+        let mut streams = listeners.accept(CONNECT, || qemu.pause(folder.path()))?;
         let (agent, path) = (
             streams.writer(Source::Agent)?,
             qmp::find_gpio(streams.take(Source::Qmp)?, ANSWER)?,
@@ -291,8 +291,8 @@ impl Drop for Machine {
 struct Guarded(Option<Child>);
 
 impl Guarded {
-    /// An error when it has ended, with its reason.
-    fn ended(&mut self, folder: &Path) -> Result<()> {
+    /// Waits a moment. An error with QEMU's reason when it has ended.
+    fn pause(&mut self, folder: &Path) -> Result<()> {
         let child = self.0.as_mut().context("QEMU is gone")?;
         if let Some(status) = child.try_wait()? {
             let said = std::fs::read_to_string(folder.join(qemu::COMPLAINTS)).unwrap_or_default();
