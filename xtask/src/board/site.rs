@@ -1,0 +1,189 @@
+//! What a virtual board runs and shows, made with this project's own programs where nothing else is
+//! given: a package for small pictures, because emulation is slow, and the photos of the demo.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::{
+    cross::{self, Kind},
+    image::{Content, Debian, Image},
+    tools,
+};
+
+/// Side of the network's input, pixels.
+const INPUT_SIZE: &str = "96";
+const MOST_PHOTOS: usize = 12;
+
+#[derive(Args, Clone, Debug)]
+pub struct Site {
+    /// The package to run; by default one that knows cars, birds and cats, and has trucks to be
+    /// taught
+    #[arg(long)]
+    pub package: Option<PathBuf>,
+    /// A folder of folders of photos to show, each by its folder's name; by default the demo's
+    #[arg(long, value_name = "DIR")]
+    pub photos: Option<PathBuf>,
+    /// lastlayerd for aarch64; by default it is built with --profile
+    #[arg(long)]
+    pub program: Option<PathBuf>,
+    /// The profile to build lastlayerd with
+    #[arg(long, default_value = "release")]
+    pub profile: String,
+}
+
+impl Site {
+    /// Makes what is missing and writes the image into target/board; also the names of the photos.
+    pub fn image_and_names(&self) -> Result<(Image, Vec<String>)> {
+        super::setup()?;
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => cross::build(Kind::Aarch64, &self.profile, None)?,
+        };
+        let (package, photos) = match (&self.package, &self.photos) {
+            (Some(package), Some(photos)) => (package.clone(), folders(photos)?),
+            (package, photos) => {
+                let own = Own::make()?;
+                let photos = photos.as_deref().map_or_else(|| own.photos(), folders)?;
+                (package.clone().unwrap_or(own.package), photos)
+            }
+        };
+        let names = photos.iter().map(|(name, _)| name.clone()).collect();
+        let content = Content {
+            program,
+            package,
+            photos,
+            most_photos: MOST_PHOTOS,
+        };
+        let image = Image::build(&Debian::unpacked()?, &content, &folder())?;
+        Ok((image, names))
+    }
+}
+
+/// Where everything about the virtual board is kept.
+pub fn folder() -> PathBuf {
+    tools::target().join("board")
+}
+
+/// What the host's tool makes.
+struct Own {
+    package: PathBuf,
+    demo: PathBuf,
+}
+
+impl Own {
+    fn make() -> Result<Self> {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(tools::root());
+        tools::run(cargo.args(["build", "--quiet", "--release", "--workspace"]))?;
+        let tool = tools::target().join("release/lastlayer");
+        let demo = tools::target().join("demo");
+        if !demo.join("camera/test").is_dir() {
+            eprintln!("running the demo for its photos");
+            tools::output(Command::new(&tool).args(["demo", "--output"]).arg(&demo))?;
+        }
+        let package = folder().join("site.llp");
+        if is_older(&package, &tool)? {
+            eprintln!("making {}", package.display());
+            let backbone = folder().join("backbone.onnx");
+            tools::output(
+                Command::new(&tool)
+                    .args([
+                        "export",
+                        "mobilenet-v2",
+                        "--input-size",
+                        INPUT_SIZE,
+                        "--output",
+                    ])
+                    .arg(&backbone),
+            )?;
+            tools::output(
+                Command::new(&tool)
+                    .arg("package")
+                    .arg(&backbone)
+                    .args(["--classes", "car,bird,cat,truck", "--photos"])
+                    .arg(demo.join("start"))
+                    .arg("--output")
+                    .arg(&package),
+            )?;
+        }
+        Ok(Self { package, demo })
+    }
+
+    /// Cars and trucks that no package was made of; birds and cats of the starting samples.
+    fn photos(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut photos = folders(&self.demo.join("camera/test"))?;
+        let known = folders(&self.demo.join("start"))?;
+        photos.extend(known.into_iter().filter(|(name, _)| name != "car"));
+        Ok(photos)
+    }
+}
+
+/// Whether a file has to be made anew because what makes it is newer.
+fn is_older(made: &Path, maker: &Path) -> Result<bool> {
+    let maker = fs::metadata(maker)
+        .and_then(|file| file.modified())
+        .with_context(|| format!("{} is missing", maker.display()))?;
+    Ok(fs::metadata(made)
+        .and_then(|file| file.modified())
+        .map_or(true, |made| made < maker))
+}
+
+/// The folders in a folder, by name.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found: Vec<(String, PathBuf)> = fs::read_dir(folder)
+        .with_context(|| format!("the folder {} cannot be read", folder.display()))?
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+            )
+        })
+        .collect();
+    ensure!(
+        !found.is_empty(),
+        "{} has no folders of photos",
+        folder.display()
+    );
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_come_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(folders(folder.path()).is_err());
+        for name in ["truck", "car"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("note"), "").unwrap();
+        let names: Vec<String> = folders(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["car", "truck"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let maker = folder.path().join("maker");
+        assert!(is_older(&folder.path().join("made"), &maker).is_err());
+        fs::write(&maker, "").unwrap();
+        assert!(is_older(&folder.path().join("made"), &maker).unwrap());
+        fs::write(folder.path().join("made"), "").unwrap();
+        assert!(!is_older(&folder.path().join("made"), &maker).unwrap());
+    }
+}
