@@ -139,11 +139,17 @@ impl Embedder {
 
     /// For a frame that is the network's crop already, as samples keep it.
     pub fn embed_crop(&mut self, crop: &Frame) -> Result<Vec<f32>, BackboneError> {
-        let side = self.preprocess.input_size as usize;
         let numbers = self.preprocess.normalise(crop)?;
+        self.run(&numbers)
+    }
+
+    /// The network alone, for its input: 3 x `input_size` x `input_size` numbers, as
+    /// `Preprocess::normalise` gives them.
+    pub fn run(&mut self, numbers: &[f32]) -> Result<Vec<f32>, BackboneError> {
+        let side = self.preprocess.input_size as usize;
         let state = &mut self.state;
         let embedding = contain(|| {
-            let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
+            let input = Tensor::from_shape(&[1, 3, side, side], numbers)?;
             let outputs = state.run(tvec!(input.into_tvalue()))?;
             Ok(outputs[0]
                 .to_plain_array_view::<f32>()?

@@ -1,5 +1,6 @@
 //! The commands about the virtual board.
 
+mod lesson;
 mod person;
 mod site;
 mod test;

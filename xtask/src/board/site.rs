@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Side of the network's input, pixels.
-const INPUT_SIZE: &str = "96";
+const INPUT_SIZE: &str = "64";
 const MOST_PHOTOS: usize = 12;
 
 #[derive(Args, Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes what is missing and writes the image into target/board; also the names of the photos.
+    /// For a person. Makes what is missing and writes the image into target/board; also the names of the photos.
     pub fn image_and_names(&self) -> Result<(Image, Vec<String>)> {
         super::setup()?;
         let program = match &self.program {
@@ -71,13 +71,14 @@ pub fn folder() -> PathBuf {
 }
 
 /// What the host's tool makes.
-struct Own {
+pub struct Own {
     package: PathBuf,
-    demo: PathBuf,
+    pub backbone: PathBuf,
+    pub demo: PathBuf,
 }
 
 impl Own {
-    fn make() -> Result<Self> {
+    pub fn make() -> Result<Self> {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(tools::root());
         tools::run(cargo.args(["build", "--quiet", "--release", "--workspace"]))?;
@@ -88,9 +89,9 @@ impl Own {
             tools::output(Command::new(&tool).args(["demo", "--output"]).arg(&demo))?;
         }
         let package = folder().join("site.llp");
+        let backbone = folder().join("backbone.onnx");
         if is_older(&package, &tool)? {
             eprintln!("making {}", package.display());
-            let backbone = folder().join("backbone.onnx");
             tools::output(
                 Command::new(&tool)
                     .args([
@@ -112,7 +113,11 @@ impl Own {
                     .arg(&package),
             )?;
         }
-        Ok(Self { package, demo })
+        Ok(Self {
+            package,
+            backbone,
+            demo,
+        })
     }
 
     /// Cars and trucks that no package was made of; birds and cats of the starting samples.

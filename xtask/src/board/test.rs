@@ -1,48 +1,83 @@
-//! A virtual board tried from the outside: it boots, its camera shows photos and lastlayerd judges
-//! them, its lines are pressed and watched, the camera is pulled, the power is cut.
+//! A virtual board tried from the outside: classes are taught with its button, its lights say what
+//! it sees, a burst is undone, the camera is pulled, the power is cut.
 //!
-//! Emulation on a busy machine is slow, so every wait is long; none is a sleep.
+//! lastlayerd is met only through its camera, its lines and its disk. Its log is read to know when a
+//! frame was looked at and for the figures that are printed; what it sees is read from the lights.
+//! Emulation on a busy machine is slow, so every wait is long, and none is a sleep.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
 
-use super::site::{Site, folder};
+use super::{
+    NEXT_LINE, TEACH_LINE,
+    lesson::{self, CLASSES, NEW, new, taught},
+    site::{Site, folder},
+};
 use crate::{
     image::{Disk, Image},
     machine::Machine,
 };
 
-const RUN: &str = "--package /site.llp --camera /dev/video0 --state /data/state --log json";
-/// Loading a package and looking at frames under emulation.
+const STATUS_LINE: u8 = 2;
+/// In the order of `CLASSES`.
+const LIGHTS: [u8; 2] = [4, 5];
+/// A line of the panel that the test takes away.
+const OTHER_LINE: u8 = 6;
+/// Bursts a class.
+const BURSTS: usize = 2;
+/// Of new photos, the share in percent whose class the lights must show.
+const LEAST_RIGHT: usize = 90;
+/// Frames that a change of the picture may take until the lights show it: one that was on its way,
+/// and those over which verdicts are smoothed.
+const SETTLING: u64 = 6;
+const BRIGHTNESS: i64 = 140;
+
+/// Loading a package, and looking at frames, under emulation.
 const LONG: Duration = Duration::from_secs(240);
 const SHORT: Duration = Duration::from_secs(60);
+
+/// Buttons are wired to the supply here, since the PL061 has no pull-ups. Photos stand for frames,
+/// each of another thing, and emulation is slow.
+fn configuration(more: &str) -> String {
+    let [first, second] = CLASSES;
+    let [first_light, second_light] = LIGHTS;
+    format!(
+        "package = '/site.llp'\nstate = '/data/state'\nlog = 'json'\n\
+         [camera]\nsource = '/dev/video0'\nwait = true\ntimeout_seconds = 30\n\
+         [camera.controls]\nbrightness = {BRIGHTNESS}\n\
+         [burst]\nseconds = 60\nsharpness = 0.0\nchange = 0.0\n\
+         [panel]\nchip = '9030000.pl061'\n\
+         teach = {{ line = {TEACH_LINE}, active_low = false, bias = 'as-is' }}\n\
+         next = {{ line = {NEXT_LINE}, active_low = false, bias = 'as-is' }}\n\
+         status = {{ line = {STATUS_LINE} }}\n\
+         classes.{first}.light = {{ line = {first_light} }}\n\
+         classes.{second}.light = {{ line = {second_light} }}\n{more}"
+    )
+}
 
 /// Prints every part with the time that it took; an error names the part that failed.
 pub fn test(site: &Site) -> Result<()> {
     let begin = Instant::now();
-    let (image, photos) = part("the image", || site.image_and_names())?;
-    ensure!(photos.len() > 1, "two folders of photos are needed");
+    let image = part("the image", || lesson::image(site))?;
     let disk = Disk::new(&folder().join("test-disk.img"))?;
     let mut machine = part("boot", || Machine::boot(&image, &disk))?;
-    let own = site.package.is_none() && site.photos.is_none();
-    let shown: Vec<&str> = match own {
-        true => vec!["car", "bird"],
-        false => photos.iter().map(String::as_str).take(2).collect(),
-    };
-    part("lastlayerd judges what is before the camera", || {
-        judges(&mut machine, &shown, own)
+    part("a configuration that does not fit the board", || {
+        misfits(&mut machine)
     })?;
-    part("lines pressed from outside, and driven from inside", || {
-        lines(&mut machine)
+    part("two classes are taught with the button", || {
+        teach(&mut machine)
     })?;
-    part("the camera away and back", || {
-        camera(&mut machine, shown[0])
+    part("the lights tell photos that were never taught", || {
+        judge(&mut machine, NEW)
     })?;
-    part("a power cut and another boot", || {
-        power(machine, &image, &disk)
-    })?;
+    part("what somebody else holds is named", || busy(&mut machine))?;
+    part("a long press undoes", || undo(&mut machine))?;
+    part("the camera away and back", || camera(&mut machine))?;
+    part(
+        "a power cut right after `learned`, and another boot",
+        || power(machine, &image, &disk),
+    )?;
     println!(
         "the virtual board passed in {:.1} s",
         begin.elapsed().as_secs_f64()
@@ -57,92 +92,207 @@ fn part<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(done)
 }
 
-/// `known` where the photos' names are classes of the package.
-fn judges(machine: &mut Machine, shown: &[&str], known: bool) -> Result<()> {
-    machine.show(shown[0])?;
-    machine.start(RUN)?;
-    machine.wait_event("ready", LONG)?;
-    let mut last = None;
-    for photos in shown {
-        machine.show(photos)?;
-        let verdict = match known {
-            true => machine.wait_verdict(photos, LONG)?,
-            false => machine.wait_event("verdict", LONG)?,
-        };
-        println!("board: {photos} is before the camera, and the verdict is {verdict}");
-        last = Some(verdict);
+/// A line that is not there and one that is in use are warnings; watching goes on.
+fn misfits(machine: &mut Machine) -> Result<()> {
+    machine.show(&taught(CLASSES[0]))?;
+    let hold = format!("gpioset --mode=signal --background gpiochip0 {OTHER_LINE}=0");
+    ensure!(machine.shell(&hold)?.code == 0, "gpioset holds no line");
+    machine.start_with(&configuration(&format!(
+        "[[output]]\nclass = 'car'\nline = {{ line = {OTHER_LINE} }}\n\
+         [[output]]\nclass = 'car'\nline = {{ line = 99 }}\n"
+    )))?;
+    for part in [
+        "is in use by gpioset",
+        "has no line 99; its lines are 0 to 7",
+    ] {
+        machine.wait(&format!("a warning that says {part:?}"), LONG, |machine| {
+            let warns = |event: &serde_json::Value| {
+                event["event"] == "warning"
+                    && event["warning"].as_str().is_some_and(|w| w.contains(part))
+            };
+            machine.events.find(warns)
+        })?;
     }
-    let (from, start) = (frame(last.as_ref())?, Instant::now());
-    let later = machine.wait("five more verdicts", LONG, |machine| {
-        machine
-            .events
-            .find(|event| event["frame"].as_u64() >= Some(from + 5))
-    })?;
-    let frames = (frame(Some(&later))? - from) as f64;
+    machine.wait_event("verdict", LONG)?;
+    machine.shell("killall gpioset")?;
+    let asked = Instant::now();
+    let code = machine.stop()?;
+    ensure!(code == 0, "lastlayerd ended with {code}");
     println!(
-        "board: {:.2} frames a second under emulation",
-        frames / start.elapsed().as_secs_f64()
+        "board: it stops {:.1} s after SIGTERM",
+        asked.elapsed().as_secs_f64()
     );
+    machine.events.skip();
     Ok(())
 }
 
-fn frame(verdict: Option<&Value>) -> Result<u64> {
-    let number = verdict.and_then(|verdict| verdict["frame"].as_u64());
-    number.context("a verdict has no frame number")
-}
-
-/// Debian's gpiod stands in for lastlayerd's panel.
-fn lines(machine: &mut Machine) -> Result<()> {
-    for line in [super::TEACH_LINE, super::NEXT_LINE] {
-        for high in [true, false] {
-            machine.set_line(line, high)?;
-            let seen = machine.shell(&format!("gpioget gpiochip0 {line}"))?;
-            let wanted = if high { "1\n" } else { "0\n" };
+fn teach(machine: &mut Machine) -> Result<()> {
+    machine.start_with(&configuration(""))?;
+    machine.wait_event("ready", LONG)?;
+    let first = machine.wait_event("verdict", LONG)?;
+    ensure!(
+        first["class"] == "unknown",
+        "nothing was taught, and the verdict is {first}"
+    );
+    let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
+    ensure!(
+        brightness.output.trim() == format!("brightness: {BRIGHTNESS}"),
+        "the camera's control is not set: {}",
+        brightness.output
+    );
+    for (number, class) in CLASSES.into_iter().enumerate() {
+        machine.show(&taught(class))?;
+        if number > 0 {
+            press(machine, NEXT_LINE)?;
+            let selected = machine.wait_event("selected", SHORT)?;
+            ensure!(selected["class"] == class, "{selected}");
+        }
+        settle(machine)?;
+        for _ in 0..BURSTS {
+            machine.levels.skip();
+            press(machine, TEACH_LINE)?;
+            // The status light blinks while a burst is collected.
+            for high in [true, false, true, false] {
+                machine.wait_level(STATUS_LINE, high, SHORT)?;
+            }
+            let learned = machine.wait_event("learned", LONG)?;
             ensure!(
-                seen.output == wanted,
-                "line {line} is {high}, and gpioget says {seen:?}"
+                learned["class"] == class && learned["samples"] == 10,
+                "{learned}"
             );
         }
     }
-    for line in [4, 7] {
-        for high in [true, false] {
-            let level = u8::from(high);
-            let done = machine.shell(&format!("gpioset gpiochip0 {line}={level}"))?;
-            ensure!(done.code == 0, "gpioset: {}", done.output);
-            machine.wait_level(line, high, SHORT)?;
-            ensure!(machine.is_high(line) == high, "line {line} is not {high}");
+    Ok(())
+}
+
+/// Short, for the program; longer than its debouncing also where emulation is slow.
+fn press(machine: &mut Machine, line: u8) -> Result<()> {
+    machine.press_for(line, Duration::from_millis(300))
+}
+
+/// Until frames that came before now no longer matter.
+fn settle(machine: &mut Machine) -> Result<()> {
+    machine.events.skip();
+    let first = machine.wait_event("verdict", LONG)?;
+    let first = first["frame"].as_u64().context("a verdict has no frame")?;
+    machine.wait("later verdicts", LONG, |machine| {
+        machine
+            .events
+            .find(|event| event["frame"].as_u64() >= Some(first + SETTLING))
+    })?;
+    // The lights have a thread of their own.
+    machine.pass(Duration::from_millis(200))
+}
+
+/// Shows photos that were never taught, and reads the lights.
+fn judge(machine: &mut Machine, count: usize) -> Result<()> {
+    let (mut right, begin, from) = (0, Instant::now(), frames(machine));
+    for number in 0..count {
+        for (place, class) in CLASSES.into_iter().enumerate() {
+            machine.show_one(&new(class), number)?;
+            settle(machine)?;
+            let lit = LIGHTS.map(|line| machine.is_high(line));
+            let mut wanted = [false; 2];
+            wanted[place] = true;
+            right += usize::from(lit == wanted);
         }
+    }
+    let all = count * CLASSES.len();
+    println!(
+        "board: the lights were right on {right} of {all} new photos; {:.1} frames a second",
+        (frames(machine) - from) as f64 / begin.elapsed().as_secs_f64()
+    );
+    ensure!(
+        right * 100 >= all * LEAST_RIGHT,
+        "the lights were right on {right} of {all} photos only"
+    );
+    Ok(())
+}
+
+fn frames(machine: &Machine) -> usize {
+    let verdicts = machine.events.all().iter();
+    verdicts
+        .filter(|(_, event)| event["event"] == "verdict")
+        .count()
+}
+
+/// A second program is told who has the camera.
+fn busy(machine: &mut Machine) -> Result<()> {
+    let second = machine.shell("lastlayerd check --config /run/lastlayerd.toml")?;
+    ensure!(second.code == 1, "check ends with {}", second.code);
+    for part in [
+        "in use by another program; `fuser -v /dev/video0` says by which",
+        "lastlayerd runs on it",
+    ] {
+        ensure!(second.output.contains(part), "{part:?}: {}", second.output);
+    }
+    let list = machine.shell("lastlayerd classes list --config /run/lastlayerd.toml")?;
+    ensure!(list.code == 0, "classes list: {}", list.output);
+    for class in CLASSES {
+        let taught = (BURSTS * 10).to_string();
+        let line = list.output.lines().find(|line| line.starts_with(class));
+        ensure!(line.is_some_and(|l| l.contains(&taught)), "{}", list.output);
     }
     Ok(())
 }
 
-/// Today lastlayerd ends with a message when its camera goes.
-fn camera(machine: &mut Machine, photos: &str) -> Result<()> {
-    machine.unplug_camera()?;
-    let error = machine.wait_error("error: ", LONG)?;
-    println!("board: without its camera lastlayerd says: {error}");
-    let code = machine.wait_end(LONG)?;
-    ensure!(code == 1, "lastlayerd ended with {code} and not with 1");
-    let left = machine.shell("ls /dev/video*")?;
-    ensure!(left.code != 0, "the camera is still there: {}", left.output);
-
-    machine.plug_camera()?;
-    machine.show(photos)?;
-    machine.events.skip();
-    machine.start(RUN)?;
-    machine.wait_event("ready", LONG)?;
-    machine.wait_event("verdict", LONG)?;
-    Ok(())
+fn undo(machine: &mut Machine) -> Result<()> {
+    // Birds are taught as what is selected; the long press forgets just that burst.
+    press(machine, TEACH_LINE)?;
+    machine.wait_event("learned", LONG)?;
+    settle(machine)?;
+    machine.press_for(TEACH_LINE, Duration::from_millis(2600))?;
+    let undone = machine.wait_event("undone", LONG)?;
+    ensure!(undone["samples"] == 10, "{undone}");
+    let list = machine.shell("lastlayerd samples list --config /run/lastlayerd.toml")?;
+    let bursts = list.output.lines().count().saturating_sub(1);
+    ensure!(bursts == BURSTS * CLASSES.len(), "{}", list.output);
+    judge(machine, 2)
 }
 
-/// What was written and synced is there after a power cut; lastlayerd starts on what it left.
-fn power(mut machine: Machine, image: &Image, disk: &Disk) -> Result<()> {
-    let written = machine.shell("echo kept > /data/note && sync /data/note")?;
-    ensure!(
-        written.code == 0,
-        "the disk cannot be written: {}",
-        written.output
+fn camera(machine: &mut Machine) -> Result<()> {
+    machine.unplug_camera()?;
+    let lost = machine.wait_event("camera", LONG)?;
+    ensure!(lost["delivers"] == false, "{lost}");
+    println!(
+        "board: without its camera lastlayerd says: {}",
+        lost["text"]
     );
+    machine.pass(Duration::from_millis(500))?;
+    ensure!(
+        LIGHTS.iter().all(|line| !machine.is_high(*line)),
+        "a light still says what is seen, though nothing is"
+    );
+    // It blinks for as long as the camera is away.
+    machine.levels.skip();
+    for high in [false, true, false, true] {
+        machine.wait_level(STATUS_LINE, high, SHORT)?;
+    }
+    machine.show(&taught(CLASSES[0])).ok();
+    machine.plug_camera()?;
+    let back = Instant::now();
+    let found = machine.wait_event("camera", LONG)?;
+    ensure!(found["delivers"] == true, "{found}");
+    println!(
+        "board: it is watched again {:.1} s after it came back",
+        back.elapsed().as_secs_f64()
+    );
+    let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
+    ensure!(
+        brightness.output.trim() == format!("brightness: {BRIGHTNESS}"),
+        "the camera's control is not set again: {}",
+        brightness.output
+    );
+    judge(machine, 2)
+}
+
+/// The power goes in the moment in which the program says that a burst is learned.
+fn power(mut machine: Machine, image: &Image, disk: &Disk) -> Result<()> {
+    machine.show(&taught(CLASSES[1]))?;
+    settle(&mut machine)?;
+    machine.events.skip();
+    press(&mut machine, TEACH_LINE)?;
+    machine.wait_event("learned", LONG)?;
     machine.cut_power()?;
 
     let mut machine = Machine::boot(image, disk)?;
@@ -150,12 +300,13 @@ fn power(mut machine: Machine, image: &Image, disk: &Disk) -> Result<()> {
         "board: booted again in {:.1} s",
         machine.boot_time.as_secs_f64()
     );
-    let note = machine.shell("cat /data/note")?;
-    if note.output != "kept\n" {
-        bail!("the disk lost what was synced: {note:?}");
-    }
-    machine.start(RUN)?;
-    machine.wait_event("ready", LONG)?;
-    machine.stop()?;
+    machine.show(&taught(CLASSES[0]))?;
+    machine.start_with(&configuration(""))?;
+    let ready = machine.wait_event("ready", LONG)?;
+    let expected = serde_json::json!([BURSTS * 10, (BURSTS + 1) * 10]);
+    ensure!(ready["samples"] == expected, "{ready}");
+    judge(&mut machine, 5)?;
+    let code = machine.stop()?;
+    ensure!(code == 0, "lastlayerd ended with {code}");
     machine.shut_down()
 }

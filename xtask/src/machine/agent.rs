@@ -27,6 +27,11 @@ impl Machine {
         self.command(&format!("show {photos}")).map(drop)
     }
 
+    /// Shows one of them alone, counted from 0 in the order of their files' names.
+    pub fn show_one(&mut self, photos: &str, number: usize) -> Result<()> {
+        self.command(&format!("show {photos} {number}")).map(drop)
+    }
+
     /// Takes the camera away, as when its plug is pulled.
     pub fn unplug_camera(&mut self) -> Result<()> {
         self.command("unplug").map(drop)

@@ -1,0 +1,43 @@
+//! `cargo bench --workspace --bench bars`: the figures that the documents state, measured in one
+//! run. Nothing is asserted: machines differ. `-- --frames 10000` watches for longer.
+
+mod board;
+mod heads;
+
+use std::{path::Path, process::Command, time::Instant};
+
+use lastlayer_host::statistics;
+
+const RUNS: usize = 7;
+/// Frames that memory is watched for.
+const FRAMES: u64 = 1500;
+
+fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--frames");
+    let frames = arguments.nth(1).map_or(FRAMES, |n| n.parse().unwrap());
+    heads::measure();
+    board::measure(frames);
+}
+
+/// Median milliseconds of several runs.
+fn median(mut run: impl FnMut()) -> f64 {
+    let time = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    statistics::median(&(0..RUNS).map(time).collect::<Vec<f64>>())
+}
+
+/// The host's tool.
+fn lastlayer(arguments: &[&str], paths: [&Path; 2]) {
+    let status = Command::new(env!("CARGO_BIN_EXE_lastlayer-under-test"))
+        .args(arguments)
+        .arg(paths[0])
+        .arg("--output")
+        .arg(paths[1])
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+}
