@@ -10,7 +10,12 @@ use std::{
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tracing::Level;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,17 +136,29 @@ pub fn start_tracing(format: LogFormat) {
         LogFormat::Text => LevelFilter::INFO,
         LogFormat::Json => LevelFilter::ERROR,
     };
-    let filter = EnvFilter::builder()
-        .with_default_directive(usual.into())
-        .from_env_lossy();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("RUST_LOG").ok();
+    let filter = asked.as_deref().map(str::parse::<Targets>);
+    let wrong = matches!(filter, Some(Err(_)));
+    let filter = match filter {
+        Some(Ok(filter)) => filter,
+        _ => Targets::new().with_default(usual),
+    };
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time();
     // Somebody else's is as good.
-    let _ = subscriber.try_init();
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init();
+    if wrong {
+        tracing::warn!(
+            "RUST_LOG={:?} is no filter and is passed over; give a level such as debug, or \
+             lastlayer_firmware=debug,warn",
+            asked.unwrap_or_default()
+        );
+    }
 }
 
 pub struct Log<W> {

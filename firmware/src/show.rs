@@ -101,6 +101,10 @@ impl Show {
         answers: Option<&[Answer]>,
         classes: &[String],
     ) -> Option<Verdict> {
+        // Taken before the camera was lost, and looked at after.
+        if self.camera_lost {
+            return None;
+        }
         let steady = self.smoothing.frame(now, answers);
         let verdict = steady.verdict(classes);
         let seen = (verdict.class != UNKNOWN).then(|| verdict.class.clone());

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use lastlayer_firmware::memory::Memory;
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
@@ -186,6 +187,96 @@ fn a_package_without_classes_can_be_taught_from_nothing() {
     );
     let (right, shown) = called(&events, "new", "class-2", 14.0);
     assert!(shown == 20 && right >= 14, "{right} of {shown}");
+}
+
+#[test]
+fn one_button_a_class_teaches_without_selecting() {
+    let site = Site::new();
+    let scene = "
+        0 show truck
+        0 press class-3
+        0.2 release class-3
+        2 show car
+        2 press class-1
+        2.2 release class-1
+        4 press undo
+        4.2 release undo
+        5 press class-9
+        5.2 release class-9
+        6 show new
+        7.9 end";
+    let events = site.tell(&site.path("site.llp"), scene, &[]);
+    let learned: Vec<&str> = named(&events, "learned")
+        .iter()
+        .map(|event| event["class"].as_str().unwrap())
+        .collect();
+    assert_eq!(learned, ["truck", "car"]);
+    assert_eq!(named(&events, "undone")[0]["class"], "car");
+    let refused = named(&events, "refused")[0]["reason"].as_str().unwrap();
+    assert!(refused.contains("no class for this button"), "{refused}");
+    let (right, shown) = called(&events, "new", "truck", 6.0);
+    assert!(shown == 20 && right >= 12, "{right} of {shown}");
+}
+
+#[test]
+fn what_is_taught_is_what_the_view_shows_and_says_so() {
+    let site = Site::new();
+    let view =
+        "[camera.view]\nrotate = 180\nflip = \"horizontal\"\nregion = [0.0, 0.25, 0.5, 0.5]\n";
+    let config = site.path("view.toml");
+    fs::write(&config, format!("{CONFIG}{view}")).unwrap();
+    fs::write(
+        site.path("story.scene"),
+        UNFINISHED.replace("0.5 show nothing", ""),
+    )
+    .unwrap();
+    let camera = format!("folder:{}", site.path("camera").display());
+    let mut board = lastlayerd();
+    board
+        .arg("--config")
+        .arg(&config)
+        .arg("--package")
+        .arg(site.path("site.llp"));
+    board
+        .arg("--state")
+        .arg(site.path("state"))
+        .args(["--camera", &camera]);
+    let told = board
+        .args(["--log", "json", "--scene"])
+        .arg(site.path("story.scene"));
+    let events = events(&succeed(told));
+    assert_eq!(named(&events, "learned")[0]["samples"], 10);
+    let package = Package::open(&site.path("site.llp")).unwrap();
+    let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
+    let state = site.path("state");
+    let memory = Memory::open(Some(&state), backbone.id(), backbone.width()).unwrap();
+    let view = lastlayer_shared::view::View {
+        rotate: 180.try_into().unwrap(),
+        flip: lastlayer_shared::view::Flip::Horizontal,
+        region: [0.0, 0.25, 0.5, 0.5].try_into().unwrap(),
+    };
+    let mut photos: Vec<_> = fs::read_dir(site.path("camera/car"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    photos.sort();
+    assert_eq!(memory.samples().len(), 10);
+    for (sample, photo) in memory.samples().iter().zip(photos) {
+        assert_eq!(sample.view, view);
+        let kept = Frame::decode(&sample.crop).unwrap();
+        let crop = package
+            .preprocess
+            .crop(&Frame::open(&photo).unwrap(), &view)
+            .unwrap();
+        let off: u64 = kept
+            .rgb()
+            .iter()
+            .zip(crop.rgb())
+            .map(|(a, b)| u64::from(a.abs_diff(*b)))
+            .sum();
+        // JPEG at quality 90.
+        assert!(off < 4 * kept.rgb().len() as u64, "{photo:?}");
+    }
 }
 
 /// Ten cars are shown for teaching, and the end comes before they are learned.

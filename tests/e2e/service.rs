@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::net::UnixDatagram,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -37,14 +38,14 @@ fn systemd_hears_when_it_is_ready_that_it_lives_and_when_it_stops() {
     let mut board = site.board(&site.path("site.llp"), &["--fps", "50"]);
     board.env("NOTIFY_SOCKET", &path);
     board.env("WATCHDOG_USEC", "200000");
-    let mut board = board.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut board = board.stdout(Stdio::null()).spawn().unwrap();
     heard_until(&socket, "READY=1");
     let heard = heard_until(&socket, "WATCHDOG=1");
     heard_until(&socket, "WATCHDOG=1");
     assert!(heard.iter().all(|message| !message.contains("STOPPING")));
     let id = board.id().to_string();
     let asked = Instant::now();
-    succeed(std::process::Command::new("kill").args(["-TERM", &id]));
+    succeed(Command::new("kill").args(["-TERM", &id]));
     heard_until(&socket, "STOPPING=1");
     assert_eq!(board.wait().unwrap().code(), Some(0));
     // The issue of systemd's patience, not of this machine's speed: it is ten seconds there.
@@ -103,6 +104,27 @@ fn check_says_what_is_well_and_what_is_wrong() {
     fs::remove_file(site.path("site.llp")).unwrap();
     let output = check().output().unwrap();
     assert!(text(&output.stdout).contains("wrong  package cannot read"));
+}
+
+#[test]
+fn the_unit_is_valid() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        return skip("systemd-analyze");
+    };
+    assert!(version.status.success());
+    let site = Site::new();
+    let unit = include_str!("../../firmware/etc/lastlayerd.service");
+    // A program that is here.
+    let unit = unit.replace("/usr/local/bin/lastlayerd", "/bin/true");
+    let path = site.path("lastlayerd.service");
+    fs::write(&path, unit).unwrap();
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    assert_eq!(text(&verified.stderr), "");
 }
 
 #[test]

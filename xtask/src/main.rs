@@ -1,12 +1,13 @@
 //! The command line of `cargo xtask`.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
     board::{self, Board, Site},
     cross::{self, Kind, Toolchain},
+    tools,
 };
 
 /// Tasks of developers
@@ -41,6 +42,8 @@ enum Task {
         #[command(flatten)]
         site: Site,
     },
+    /// Measure the figures that the documents state, memory over 10,000 frames among them
+    Bars,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The bench in its long form.
+fn bars() -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(tools::root());
+    tools::run(
+        cargo
+            .args(["bench", "--workspace", "--bench", "bars", "--"])
+            .args(["--frames", "10000"]),
+    )
 }
 
 fn run(task: Task) -> Result<()> {
@@ -67,5 +81,6 @@ fn run(task: Task) -> Result<()> {
         Task::BoardSetup => board::setup(),
         Task::Board(board) => board.run(),
         Task::BoardTest { site } => board::test(&site),
+        Task::Bars => bars(),
     }
 }

@@ -13,6 +13,8 @@ pub use test::test;
 
 use crate::{image::Debian, tools};
 
+/// Of lastlayerd on the virtual board.
+const CONFIGURATION: &str = include_str!("../../guest/lastlayerd.toml");
 /// The line of the button `teach`.
 pub const TEACH_LINE: u8 = 0;
 /// The line of the button `next`.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    NEXT_LINE, TEACH_LINE,
+    CONFIGURATION, NEXT_LINE, TEACH_LINE,
     lesson::{self, CLASSES, NEW, new, taught},
     site::{Site, folder},
 };
@@ -19,6 +19,7 @@ use crate::{
     machine::Machine,
 };
 
+// As the configuration has them.
 const STATUS_LINE: u8 = 2;
 /// In the order of `CLASSES`.
 const LIGHTS: [u8; 2] = [4, 5];
@@ -31,29 +32,15 @@ const LEAST_RIGHT: usize = 90;
 /// Frames that a change of the picture may take until the lights show it: one that was on its way,
 /// and those over which verdicts are smoothed.
 const SETTLING: u64 = 6;
+/// As the configuration has it.
 const BRIGHTNESS: i64 = 140;
 
 /// Loading a package, and looking at frames, under emulation.
 const LONG: Duration = Duration::from_secs(240);
 const SHORT: Duration = Duration::from_secs(60);
 
-/// Buttons are wired to the supply here, since the PL061 has no pull-ups. Photos stand for frames,
-/// each of another thing, and emulation is slow.
 fn configuration(more: &str) -> String {
-    let [first, second] = CLASSES;
-    let [first_light, second_light] = LIGHTS;
-    format!(
-        "package = '/site.llp'\nstate = '/data/state'\nlog = 'json'\n\
-         [camera]\nsource = '/dev/video0'\nwait = true\ntimeout_seconds = 30\n\
-         [camera.controls]\nbrightness = {BRIGHTNESS}\n\
-         [burst]\nseconds = 60\nsharpness = 0.0\nchange = 0.0\n\
-         [panel]\nchip = '9030000.pl061'\n\
-         teach = {{ line = {TEACH_LINE}, active_low = false, bias = 'as-is' }}\n\
-         next = {{ line = {NEXT_LINE}, active_low = false, bias = 'as-is' }}\n\
-         status = {{ line = {STATUS_LINE} }}\n\
-         classes.{first}.light = {{ line = {first_light} }}\n\
-         classes.{second}.light = {{ line = {second_light} }}\n{more}"
-    )
+    format!("log = 'json'\n{CONFIGURATION}{more}")
 }
 
 /// Prints every part with the time that it took; an error names the part that failed.

@@ -14,7 +14,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::site::{Site, folder};
+use super::{
+    CONFIGURATION,
+    site::{Site, folder},
+};
 use crate::{
     image::{Disk, Image},
     machine::Machine,
@@ -22,7 +25,6 @@ use crate::{
 use keys::{Key, Press};
 use terminal::{Status, Terminal};
 
-const ARGUMENTS: &str = "--package /site.llp --camera /dev/video0 --state /data/state";
 /// Between two looks at the keys.
 const GLANCE: Duration = Duration::from_millis(30);
 
@@ -30,10 +32,11 @@ const GLANCE: Duration = Duration::from_millis(30);
 pub struct Board {
     #[command(flatten)]
     pub site: Site,
-    /// The arguments of lastlayerd
-    #[arg(long, default_value = ARGUMENTS, conflicts_with = "config")]
-    pub arguments: String,
-    /// A configuration file of lastlayerd; the package is /site.llp in the board, its disk /data
+    /// The arguments of lastlayerd, in place of a configuration
+    #[arg(long, conflicts_with = "config")]
+    pub arguments: Option<String>,
+    /// A configuration file of lastlayerd in place of xtask/guest/lastlayerd.toml; the package is
+    /// /site.llp in the board, its disk /data
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// Forget what was taught to this board before
@@ -50,9 +53,10 @@ enum Start {
 impl Board {
     /// Runs until the person quits.
     pub fn run(&self) -> Result<()> {
-        let start = match &self.config {
-            None => Start::Arguments(self.arguments.clone()),
-            Some(path) => Start::Configuration(
+        let start = match (&self.config, &self.arguments) {
+            (None, None) => Start::Configuration(CONFIGURATION.into()),
+            (_, Some(arguments)) => Start::Arguments(arguments.clone()),
+            (Some(path), _) => Start::Configuration(
                 fs::read_to_string(path)
                     .with_context(|| format!("{} cannot be read", path.display()))?,
             ),
