@@ -113,6 +113,7 @@ fn suggest(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn wrong(text: &str) -> String {
         Config::parse(text, Path::new("board.toml"))
@@ -139,6 +140,15 @@ mod tests {
             wrong("log = 'jsn'"),
             "board.toml, line 1: `jsn` is none of the values here; did you mean `json`?"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*", key in "[a-z_.\\[\\]]{1,20}", value in "[-0-9a-z\"'{}\\[\\], .=]{0,30}") {
+            for text in [text, format!("{key} = {value}"), format!("[{key}]\nfps = {value}")] {
+                let _ = Config::parse(&text, Path::new("any"));
+            }
+        }
     }
 
     const EXAMPLE: &str = include_str!("../etc/lastlayerd.toml");

@@ -28,6 +28,9 @@ pub struct Show {
     /// Two classes have samples, so that something can be told apart.
     taught: bool,
     camera_lost: bool,
+    /// As the lights were told last.
+    standing: Option<Standing>,
+    class: Option<String>,
 }
 
 impl Show {
@@ -46,6 +49,8 @@ impl Show {
             service,
             taught: false,
             camera_lost: false,
+            standing: None,
+            class: None,
         }
     }
 
@@ -69,7 +74,12 @@ impl Show {
             State::Collecting => Standing::Collecting,
             State::Training => Standing::Training,
         };
-        self.lights.tell(Tell::Selected(class.map(Into::into)));
+        // Called every turn: the lights' thread is woken where something changed.
+        if self.standing == Some(standing) && self.class.as_deref() == class {
+            return;
+        }
+        (self.standing, self.class) = (Some(standing), class.map(Into::into));
+        self.lights.tell(Tell::Selected(self.class.clone()));
         self.lights.tell(Tell::Standing(standing));
     }
 

@@ -190,6 +190,37 @@ fn a_package_without_classes_can_be_taught_from_nothing() {
 }
 
 #[test]
+fn a_still_scene_teaches_nothing_and_says_why() {
+    let site = Site::new();
+    let one = site.path("camera/one");
+    fs::create_dir(&one).unwrap();
+    let cars = fs::read_dir(site.path("camera/car")).unwrap();
+    let photo = cars.map(|entry| entry.unwrap().path()).next().unwrap();
+    fs::copy(&photo, one.join(photo.file_name().unwrap())).unwrap();
+    fs::write(
+        site.path("story.scene"),
+        "0 show one\n1 press teach\n1.2 release teach\n6 end",
+    )
+    .unwrap();
+    let mut board = lastlayerd();
+    board.arg("--package").arg(site.path("site.llp"));
+    let camera = format!("folder:{}", site.path("camera").display());
+    board.args(["--camera", &camera, "--log", "json", "--scene"]);
+    let told = events(&succeed(board.arg(site.path("story.scene"))));
+    assert!(named(&told, "learned").is_empty());
+    let reason = named(&told, "refused")[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("only 1 of at least 3 frames could be used; nothing moved"),
+        "{reason}"
+    );
+    let states: Vec<&str> = named(&told, "state")
+        .iter()
+        .map(|event| event["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["collecting", "refusing", "watching"]);
+}
+
+#[test]
 fn one_button_a_class_teaches_without_selecting() {
     let site = Site::new();
     let scene = "

@@ -91,6 +91,32 @@ fn classes_and_samples_are_looked_after_with_and_without_a_program_that_runs() {
 }
 
 #[test]
+fn a_program_that_runs_goes_back_to_its_factory_state() {
+    let site = Site::new();
+    let state = site.path("state").display().to_string();
+    let mut board = site.live(&["--fps", "50", "--state", &state]);
+    board.wait_for("verdict");
+    for (key, event) in [(b"t", "learned"), (b"a", "class-added")] {
+        board.press(key);
+        board.wait_for(event);
+    }
+    lines(&site, &["classes", "remove", "bird"]);
+    assert_eq!(
+        board.wait_for("kept")["classes"],
+        serde_json::json!(["car", "truck", "class-1"])
+    );
+    lines(&site, &["reset", "--yes"]);
+    let kept = board.wait_for("kept");
+    assert_eq!(kept["classes"], serde_json::json!(["car", "bird", "truck"]));
+    assert_eq!(kept["counts"], serde_json::json!([20, 20, 0]));
+    // It goes on watching and learning.
+    board.press(b"2");
+    let learned = board.wait_for("learned");
+    assert_eq!(learned["class"], "bird");
+    assert_eq!(learned["counts"], serde_json::json!([20, 30, 0]));
+}
+
+#[test]
 fn a_memory_that_cannot_be_read_can_be_reset() {
     let site = Site::new();
     std::fs::create_dir(site.path("state")).unwrap();
