@@ -21,6 +21,9 @@ use crate::{
     teachings::Teachings,
 };
 
+/// Longer than a CSI camera's program may take for its first frame.
+const STARTING: Duration = Duration::from_secs(20);
+
 /// What one look found: what is well, or what is wrong, one line each.
 type Found = Result<String, Vec<String>>;
 
@@ -55,13 +58,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     say("camera", camera(&config.camera))?;
     let listing = gpio::list();
     let mut opener = Opener::new(&listing);
-    let mut problems = config.panel.problems_beside(&mut opener);
+    let problems = config.panel.problems(&mut opener);
     let chip = config.panel.chip.as_deref();
-    let mut of_outputs = outputs::problems(&config.outputs, chip, &mut opener);
-    if let Some(classes) = &classes {
-        problems.extend(config.panel.strangers(classes));
-        of_outputs.extend(outputs::strangers(&config.outputs, classes));
-    }
+    let of_outputs = outputs::problems(&config.outputs, chip, &mut opener);
     let panel = match config.panel.is_empty() {
         true => "none: nothing can be taught without --panel keyboard".into(),
         false => "every line is there and free".into(),
@@ -69,6 +68,15 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     say("panel", none_or(problems, panel))?;
     let count = config.outputs.len();
     say("outputs", none_or(of_outputs, format!("{count}")))?;
+    // Classes may still be added or renamed: nothing is wrong with waiting for one.
+    if let Some(classes) = &classes {
+        let mut strangers = config.panel.strangers(classes);
+        strangers.extend(outputs::strangers(&config.outputs, classes));
+        let mut out = stdout().lock();
+        for stranger in strangers {
+            writeln!(out, "note   {stranger}").map_err(LogError::from)?;
+        }
+    }
     match wrong {
         0 => Ok(()),
         1 => bail!("one thing is wrong; see above"),
@@ -120,9 +128,16 @@ fn state(
         return (Ok(text.into()), starting);
     };
     // Opening would make it.
-    if !folder.exists() {
-        let text = format!("{} is not there yet and will be made", folder.display());
-        return (Ok(text), starting);
+    match folder.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            let text = format!("{} is not there yet and will be made", folder.display());
+            return (Ok(text), starting);
+        }
+        Err(error) => {
+            let text = format!("{} cannot be looked into: {error}", folder.display());
+            return (Err(vec![text]), starting);
+        }
     }
     let memory = match backbone {
         Some(backbone) => Memory::open(Some(folder), backbone.id(), backbone.width()),
@@ -153,8 +168,10 @@ fn camera(settings: &CameraSettings) -> Found {
     let failed = |error: &dyn std::error::Error| vec![one_line(error)];
     let mut keeper = Keeper::start(&settings).map_err(|error| failed(&error))?;
     let start = Instant::now();
-    // The source itself ends waiting with an error after its timeout.
-    while start.elapsed() < settings.timeout() * 2 {
+    // The source itself ends waiting with an error: after its timeout, or a while longer where a
+    // program has to start first.
+    let patience = (settings.timeout() * 2).max(STARTING);
+    while start.elapsed() < patience {
         match keeper.step(start.elapsed()) {
             Step::Frame(capture) => {
                 let described = keeper.news().into_iter().find_map(|news| match news {
@@ -175,6 +192,6 @@ fn camera(settings: &CameraSettings) -> Found {
     }
     Err(vec![format!(
         "no frame came in {:.0} seconds; is it connected well?",
-        settings.timeout().as_secs_f64() * 2.0
+        patience.as_secs_f64()
     )])
 }

@@ -19,6 +19,9 @@ use crate::{
     smoothing::Smoothing,
 };
 
+/// A verdict is of now for this long, and for four times what a frame takes.
+const STALE: Duration = Duration::from_secs(1);
+
 pub struct Show {
     smoothing: Smoothing,
     lights: LightsThread,
@@ -28,6 +31,10 @@ pub struct Show {
     /// Two classes have samples, so that something can be told apart.
     taught: bool,
     camera_lost: bool,
+    /// When the last frame was looked at, how long it took to come, and whether that was too long.
+    last: Option<Duration>,
+    between: Duration,
+    stale: bool,
     /// As the lights were told last.
     standing: Option<Standing>,
     class: Option<String>,
@@ -49,6 +56,9 @@ impl Show {
             service,
             taught: false,
             camera_lost: false,
+            last: None,
+            between: Duration::ZERO,
+            stale: false,
             standing: None,
             class: None,
         }
@@ -68,6 +78,8 @@ impl Show {
     /// What the board is doing, and the class that it teaches or would teach.
     pub fn doing(&mut self, state: State, class: Option<&str>) {
         let standing = match state {
+            // Nothing was seen yet.
+            State::Watching if self.last.is_none() => Standing::Starting,
             // A refusal is told once, by `once`.
             State::Watching | State::Refusing if self.taught => Standing::Watching,
             State::Watching | State::Refusing => Standing::Untaught,
@@ -96,11 +108,15 @@ impl Show {
         self.camera_lost = lost;
         self.lights.tell(Tell::Fault(Fault::CameraLost, lost));
         if lost {
-            self.smoothing.reset();
-            self.lights.tell(Tell::Verdict(None));
-            self.outputs.nothing_seen(now);
+            self.sees_nothing(now);
             self.service.status("the camera is lost".into());
         }
+    }
+
+    fn sees_nothing(&mut self, now: Duration) {
+        self.smoothing.reset();
+        self.lights.tell(Tell::Verdict(None));
+        self.outputs.nothing_seen(now);
     }
 
     /// A frame's answers, one a class, and its number: the steady verdict where it changed.
@@ -115,6 +131,10 @@ impl Show {
         if self.camera_lost {
             return None;
         }
+        if let Some(last) = self.last.filter(|_| !self.stale) {
+            self.between = now.saturating_sub(last);
+        }
+        (self.last, self.stale) = (Some(now), false);
         let steady = self.smoothing.frame(now, answers);
         let verdict = steady.verdict(classes);
         let seen = (verdict.class != UNKNOWN).then(|| verdict.class.clone());
@@ -129,6 +149,15 @@ impl Show {
 
     /// Call it every turn of the main loop. `alive`: the camera's side does what it should.
     pub fn turn(&mut self, now: Duration, alive: bool) {
+        // A camera that stalls is called lost after its timeout; what it showed last is old sooner.
+        let longest = STALE.max(self.between * 4);
+        let late = self
+            .last
+            .is_some_and(|last| now.saturating_sub(last) > longest);
+        if late && !self.stale {
+            self.stale = true;
+            self.sees_nothing(now);
+        }
         self.service.turn(now, alive);
     }
 

@@ -1,4 +1,4 @@
-//! From verdicts that jump to one that stays: what LEDs, outputs and the page show.
+//! From verdicts that jump to one that stays: what lights and outputs show.
 //!
 //! A frame says how sure the head is of each class. Those confidences are averaged over time, and
 //! what is shown changes only when something else leads the average clearly, and has done so for a

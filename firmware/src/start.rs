@@ -170,7 +170,7 @@ impl PanelParts {
         let mut buttons = opened.buttons;
         let keyboard = match keys {
             true => {
-                let (keyboard, keys) = Keyboard::start_with(config.panel.long_press())
+                let (keyboard, keys) = Keyboard::start(config.panel.long_press())
                     .context("the keyboard cannot be read")?;
                 buttons.extend(
                     keys.into_iter()

@@ -2,6 +2,7 @@
 //! fits the head on all kept samples. It owns what was taught.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -107,6 +108,8 @@ pub struct Trainer {
     width: usize,
     /// What crops are taken from while this program runs.
     view: View,
+    /// Names that classes had, and the next ones: a class may be renamed while a burst of it runs.
+    renamed: HashMap<String, String>,
     warnings: Vec<String>,
 }
 
@@ -116,6 +119,7 @@ impl Trainer {
             teachings,
             width,
             view,
+            renamed: HashMap::new(),
             warnings: Vec::new(),
         }
     }
@@ -183,6 +187,9 @@ impl Trainer {
                     Reply::Done(change) => change,
                     _ => String::new(),
                 };
+                if let Request::RenameClass { from, to } = request {
+                    self.renamed.insert(from, to);
+                }
                 Ok((Outcome::Kept { change }, self.fit()?))
             }
         }
@@ -193,9 +200,7 @@ impl Trainer {
         class: String,
         shots: Vec<Shot>,
     ) -> Result<(Outcome, Knowledge), TrainError> {
-        if !self.teachings.classes().contains(&class) {
-            return Err(TrainError::ClassGone(class));
-        }
+        let class = self.name_now(class)?;
         let start = Instant::now();
         let burst = shots
             .into_iter()
@@ -219,6 +224,23 @@ impl Trainer {
             train_ms: start.elapsed().as_secs_f64() * 1e3,
         };
         Ok((outcome, knowledge))
+    }
+
+    /// What a class is called now that was called so when its burst began.
+    fn name_now(&self, class: String) -> Result<String, TrainError> {
+        let classes = self.teachings.classes();
+        let mut name = &class;
+        // Names may go round in a circle.
+        for _ in 0..=self.renamed.len() {
+            if classes.contains(name) {
+                return Ok(name.clone());
+            }
+            match self.renamed.get(name) {
+                Some(next) => name = next,
+                None => break,
+            }
+        }
+        Err(TrainError::ClassGone(class))
     }
 
     /// What went wrong since the last call without a job failing.

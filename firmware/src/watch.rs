@@ -238,6 +238,7 @@ impl<W: Write> Watch<W> {
         self.log.warn(now, warnings)?;
         self.knowledge = knowledge;
         let before = self.session.state();
+        let selected = self.session.selected().map(str::to_owned);
         self.session.classes_are(self.knowledge.classes.clone());
         let can_tell = self.knowledge.head.is_some();
         self.show.knows(&self.knowledge.classes, can_tell);
@@ -251,6 +252,13 @@ impl<W: Write> Watch<W> {
         }
         if let Ok(Outcome::ClassAdded { class }) = &result {
             self.session.select(class);
+        } else if selected.as_deref() != self.session.selected()
+            && let Some(class) = self.session.selected()
+        {
+            // The selected class was removed or renamed, or is the first that there is.
+            let place = classes.iter().position(|c| c == class).unwrap_or_default();
+            self.show.once(Once::Selected(place));
+            self.log.write(&Event::Selected { time, class })?;
         }
         match &result {
             Ok(outcome) => {

@@ -87,7 +87,8 @@ fn check_says_what_is_well_and_what_is_wrong() {
     let said = text(&output.stdout);
     assert!(said.contains("wrong  panel   panel.teach: "), "{said}");
     assert!(said.contains("the board has no such class yet"), "{said}");
-    assert!(text(&output.stderr).contains("2 things are wrong"));
+    assert!(said.contains("note   "), "{said}");
+    assert!(text(&output.stderr).contains("one thing is wrong"));
     // A board whose panel cannot be had watches all the same, and says so.
     let mut board = lastlayerd();
     board.arg("--config").arg(&config);

@@ -117,6 +117,19 @@ fn a_program_that_runs_goes_back_to_its_factory_state() {
 }
 
 #[test]
+fn a_class_may_be_renamed_while_it_is_taught() {
+    let site = Site::new();
+    let state = site.path("state").display().to_string();
+    // Slow, so that the burst takes its two seconds.
+    let mut board = site.live(&["--fps", "5", "--state", &state]);
+    board.wait_for("verdict");
+    board.press(b"t");
+    while board.wait_for("state")["state"] != "collecting" {}
+    lines(&site, &["classes", "rename", "car", "taxi"]);
+    assert_eq!(board.wait_for("learned")["class"], "taxi");
+}
+
+#[test]
 fn a_memory_that_cannot_be_read_can_be_reset() {
     let site = Site::new();
     std::fs::create_dir(site.path("state")).unwrap();

@@ -97,18 +97,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the command line alone says: the last three are for a folder only.
-    pub fn from_options(source: CameraAddress, fps: f64, shake: f32, seed: u64) -> Self {
-        let folder = matches!(source, CameraAddress::Folder(_));
-        Self {
-            source,
-            fps: folder.then_some(fps),
-            shake,
-            seed,
-            ..Self::default()
-        }
-    }
-
     /// Frames a second that a folder of photos gives.
     pub fn folder_fps(&self) -> f64 {
         self.fps.unwrap_or(10.0)

@@ -45,12 +45,13 @@ pub enum MemoryError {
     File(#[from] FileError),
     #[error(
         "{path} cannot be read: {reason}. It is left as it is; move it away to start anew, or give \
-         another folder with --state"
+         another folder with --state; `lastlayerd reset --yes` removes it"
     )]
     Damaged { path: PathBuf, reason: FramedError },
     #[error(
         "what was taught in {folder} was taught with another network and cannot be used with this \
-         package; give another folder with --state, or the package it was taught with"
+         package; give another folder with --state, the package it was taught with, or forget it with \
+         `lastlayerd reset --yes`"
     )]
     OtherBackbone { folder: PathBuf },
     #[error("no more samples fit; undo some, or start anew with another --state")]
@@ -112,6 +113,8 @@ pub struct FittedOn {
     pub classes: Vec<String>,
     pub next_sequence: u64,
     pub samples: u64,
+    /// Which of the package's samples count, and as what.
+    pub changed: Vec<ChangedClass>,
 }
 
 /// One embedded frame that is about to be remembered.
@@ -144,8 +147,8 @@ impl Memory {
         };
         let mut memory = Self::open_any(folder)?;
         let taught = &mut memory.taught;
-        // Nothing was taught with any network yet.
-        if taught.backbone.is_empty() {
+        // Nothing is there that another network would not fit.
+        if taught.samples.is_empty() {
             taught.backbone = backbone.into();
         }
         if taught.backbone != backbone {
@@ -320,6 +323,7 @@ impl Memory {
             classes: classes.to_vec(),
             next_sequence: self.taught.next_sequence,
             samples: self.taught.samples.len() as u64,
+            changed: self.taught.changed.clone(),
         }
     }
 

@@ -106,6 +106,38 @@ fn another_network_and_damage_are_refused_and_left_alone() {
 }
 
 #[test]
+fn a_factory_state_is_for_any_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
+    memory.add_burst("car", burst(3)).unwrap();
+    memory.forget_all().unwrap();
+    drop(memory);
+    let mut memory = Memory::open(Some(folder.path()), "other", 7).unwrap();
+    assert_eq!(memory.add_burst("car", Vec::new()).unwrap(), 1);
+}
+
+#[test]
+fn a_head_of_samples_that_were_removed_is_not_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
+    memory.add_burst("car", burst(2)).unwrap();
+    let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
+    let example = |embedding, class| Example {
+        embedding,
+        class,
+        burst: 0,
+    };
+    let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
+    let classes = ["car".to_owned(), "bird".to_owned()];
+    let on = memory.fitted_on("package", &classes);
+    memory.keep_head(&head, on).unwrap();
+    // The package's birds go, and another class gets their name.
+    memory.remove_class(Some("bird"), "bird").unwrap();
+    memory.add_class("bird").unwrap();
+    assert_eq!(memory.head(&memory.fitted_on("package", &classes)), None);
+}
+
+#[test]
 fn a_failed_write_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");

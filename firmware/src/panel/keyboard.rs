@@ -14,7 +14,6 @@ use std::{
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
 use super::{ButtonName, ButtonPin, SharedPin};
-use crate::session::LONG_PRESS;
 
 const SHORT: Duration = Duration::from_millis(150);
 /// How much longer than a long press must be.
@@ -32,13 +31,8 @@ impl Keyboard {
     pub const KEYS: &str =
         "keys: t teach, u undo, n next class, a add a class, 1 to 9 teach that class, Ctrl-C stop";
 
-    /// Starts to read keys; the pins follow them.
-    pub fn start() -> io::Result<(Self, Vec<(ButtonName, ButtonPin)>)> {
-        Self::start_with(LONG_PRESS)
-    }
-
-    /// As `start`, where a press is long from `long_press` on.
-    pub fn start_with(long_press: Duration) -> io::Result<(Self, Vec<(ButtonName, ButtonPin)>)> {
+    /// Starts to read keys; the pins follow them. A press is long from `long_press` on.
+    pub fn start(long_press: Duration) -> io::Result<(Self, Vec<(ButtonName, ButtonPin)>)> {
         let before = single_keys().ok();
         let pins = pins();
         let keys = Mutex::new(stdin());
@@ -113,7 +107,7 @@ fn single_keys() -> rustix::io::Result<Termios> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::Panel;
+    use crate::{panel::Panel, session::LONG_PRESS};
 
     #[test]
     fn every_key_is_a_press_also_those_that_came_during_one() {

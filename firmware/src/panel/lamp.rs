@@ -23,7 +23,7 @@ impl<P: OutputPin> Lamp<P> {
     }
 
     /// A warning where the pin fails for the first time. A level that could not be set is tried
-    /// again when it changes.
+    /// again the next time.
     pub(crate) fn set(&mut self, on: bool) -> Option<String> {
         if self.on.replace(on) == Some(on) {
             return None;
@@ -33,6 +33,7 @@ impl<P: OutputPin> Lamp<P> {
             false => self.pin.set_low(),
         };
         let error = set.err()?;
+        self.on = None;
         (!std::mem::replace(&mut self.failed, true)).then(|| {
             format!(
                 "{} cannot be set: {error:?}; all else goes on without it",

@@ -3,7 +3,7 @@
 
 use super::{
     Button, ButtonName, ButtonPin, LightPin, Lights, Panel, Settings,
-    gpio::{Listing, Opener},
+    gpio::Opener,
     settings::{ButtonLine, LightLine},
 };
 
@@ -74,13 +74,9 @@ impl Settings {
     }
 
     /// What is wrong with the panel, in plain words, without touching a line: contradictions, and
-    /// lines that are not there or in use by somebody else.
-    pub fn problems(&self, listing: &Listing) -> Vec<String> {
-        self.problems_beside(&mut Opener::new(listing))
-    }
-
-    /// As `problems`, with other lines looked at before.
-    pub fn problems_beside(&self, opener: &mut Opener<'_>) -> Vec<String> {
+    /// lines that are not there or in use by somebody else. `opener` knows other lines that were
+    /// looked at before.
+    pub fn problems(&self, opener: &mut Opener<'_>) -> Vec<String> {
         let mut problems: Vec<String> =
             self.check().err().iter().map(ToString::to_string).collect();
         if problems.is_empty() {
@@ -111,7 +107,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::gpio::{ChipInfo, LineInfo};
+    use crate::panel::gpio::{ChipInfo, LineInfo, Listing};
 
     fn listing() -> Listing {
         let line = |number| LineInfo {
@@ -136,10 +132,10 @@ mod tests {
     #[test]
     fn problems_are_said_with_their_keys_and_none_where_all_is_well() {
         let fine = settings("teach = { line = \"GPIO17\" }\nnext = { line = 27 }");
-        assert_eq!(fine.problems(&listing()), [""; 0]);
+        assert_eq!(fine.problems(&mut Opener::new(&listing())), [""; 0]);
         let bad =
             settings("teach = { line = 17 }\nnext = { line = 4 }\nundo = { line = \"GPIO17\" }");
-        let problems = bad.problems(&listing());
+        let problems = bad.problems(&mut Opener::new(&listing()));
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].starts_with("panel.next: ") && problems[0].contains("w1"));
         assert!(problems[1].starts_with("panel.undo: ") && problems[1].contains("panel.teach"));

@@ -1,7 +1,12 @@
 //! `lastlayerd reset`, `classes` and `samples`: asked of the program that runs on the state folder,
 //! or done on the folder where none does.
 
-use std::path::Path;
+use std::{
+    io::ErrorKind,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context, bail};
 use lastlayer_shared::{
@@ -21,15 +26,23 @@ pub fn run(config: &Config, request: &Request) -> anyhow::Result<Vec<String>> {
     let state = config.state.as_deref().context(
         "which state folder? Give --state DIR, or `state` in the configuration (--config FILE)",
     )?;
-    if !state.is_dir() {
-        bail!(
+    match state.metadata() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
+            "this user may not look into the state folder {}; use sudo",
+            state.display()
+        ),
+        Ok(folder) if folder.is_dir() => {}
+        _ => bail!(
             "there is no state folder {}; nothing was taught there",
             state.display()
-        );
+        ),
     }
     let reply = match socket::ask(state, request) {
         Some(reply) => reply?,
-        None => alone(config, state, request)?,
+        None => {
+            become_owner(state)?;
+            alone(config, state, request)?
+        }
     };
     Ok(lines(reply))
 }
@@ -48,6 +61,25 @@ pub fn reset(config: &Config, yes: bool) -> anyhow::Result<Vec<String>> {
         "this forgets what was taught here ({bursts}), added classes and new names; \
          `lastlayerd reset --yes` does it"
     )
+}
+
+/// What root writes the service could not read any more: root becomes the folder's owner first, by
+/// starting this very command again.
+fn become_owner(state: &Path) -> anyhow::Result<()> {
+    let folder = state.metadata()?;
+    if !rustix::process::geteuid().is_root() || folder.uid() == 0 {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    let error = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .uid(folder.uid())
+        .gid(folder.gid())
+        .exec();
+    Err(error).context(format!(
+        "{} belongs to another user, and this cannot be done as that user",
+        state.display()
+    ))
 }
 
 fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Reply> {

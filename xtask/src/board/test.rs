@@ -32,6 +32,8 @@ const LEAST_RIGHT: usize = 90;
 /// Frames that a change of the picture may take until the lights show it: one that was on its way,
 /// and those over which verdicts are smoothed.
 const SETTLING: u64 = 6;
+/// What emulation on a busy machine may take longer than a board.
+const SLOWNESS: u32 = 5;
 /// As the configuration has it.
 const BRIGHTNESS: i64 = 140;
 
@@ -108,6 +110,10 @@ fn misfits(machine: &mut Machine) -> Result<()> {
     println!(
         "board: it stops {:.1} s after SIGTERM",
         asked.elapsed().as_secs_f64()
+    );
+    ensure!(
+        asked.elapsed() < Duration::from_secs(2) * SLOWNESS,
+        "it stops too late"
     );
     machine.events.skip();
     Ok(())
@@ -263,6 +269,10 @@ fn camera(machine: &mut Machine) -> Result<()> {
     println!(
         "board: it is watched again {:.1} s after it came back",
         back.elapsed().as_secs_f64()
+    );
+    ensure!(
+        back.elapsed() < Duration::from_secs(2) * SLOWNESS,
+        "it is found too late"
     );
     let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
     ensure!(

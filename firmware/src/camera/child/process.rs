@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::{super::CameraError, launch::Launch};
 
 /// What a camera's program may take to let go of the camera before it is killed.
-const GRACE: Duration = Duration::from_millis(800);
+const GRACE: Duration = Duration::from_millis(400);
 /// How often is looked whether it has ended.
 const POLL: Duration = Duration::from_millis(10);
 /// Of what it says, so many characters of the last line are kept.

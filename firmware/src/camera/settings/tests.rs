@@ -89,17 +89,3 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_may_be() {
         assert!(message.contains(expected), "{text}: {message}");
     }
 }
-
-#[test]
-fn the_command_line_gives_a_pace_to_folders_only() {
-    let options = |source: &str| {
-        let source = CameraAddress::parse(source.as_ref()).unwrap();
-        Settings::from_options(source, 10.0, 0.5, 7)
-    };
-    assert_eq!(options("folder:x").fps, Some(10.0));
-    assert_eq!(options("/dev/video0").fps, None);
-    assert_eq!(
-        (options("folder:x").shake, options("folder:x").seed),
-        (0.5, 7)
-    );
-}
