@@ -62,7 +62,10 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let version = package.version;
     let memory = Memory::open(config.state.as_deref(), backbone.id(), backbone.width())?;
     let folder = memory.folder().map(ToOwned::to_owned);
-    let teachings = Teachings::new(package, file::sha256(&bytes), memory);
+    let id = file::sha256(&bytes);
+    // As large as the network, and not needed while watching.
+    drop(bytes);
+    let teachings = Teachings::new(package, id, memory);
     let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
     let knowledge = trainer.start()?;
     let mut warnings = trainer.warnings();

@@ -22,6 +22,17 @@ fn burst(count: usize) -> Vec<NewSample> {
         .collect()
 }
 
+/// Of two classes.
+fn head() -> Head {
+    let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
+    let example = |embedding, class| Example {
+        embedding,
+        class,
+        burst: 0,
+    };
+    Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap()
+}
+
 #[test]
 fn a_restart_knows_what_was_taught_and_undo_takes_the_last_burst() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,13 +132,7 @@ fn a_head_of_samples_that_were_removed_is_not_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
     memory.add_burst("car", burst(2)).unwrap();
-    let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
-    let example = |embedding, class| Example {
-        embedding,
-        class,
-        burst: 0,
-    };
-    let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
+    let head = head();
     let classes = ["car".to_owned(), "bird".to_owned()];
     let on = memory.fitted_on("package", &classes);
     memory.keep_head(&head, on).unwrap();
@@ -153,13 +158,7 @@ fn a_head_is_used_only_with_what_it_was_fitted_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut memory = Memory::open(Some(folder.path()), "net", 2).unwrap();
     memory.add_burst("car", burst(2)).unwrap();
-    let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
-    let example = |embedding, class| Example {
-        embedding,
-        class,
-        burst: 0,
-    };
-    let head = Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap();
+    let head = head();
     let on = memory.fitted_on("package", &[]);
     memory.keep_head(&head, on.clone()).unwrap();
     assert_eq!(memory.head(&on), Some(head));

@@ -32,6 +32,7 @@ const LEAST_RIGHT: usize = 90;
 /// Frames that a change of the picture may take until the lights show it: one that was on its way,
 /// and those over which verdicts are smoothed.
 const SETTLING: u64 = 6;
+const REPLUGS: usize = 3;
 /// What emulation on a busy machine may take longer than a board.
 const SLOWNESS: u32 = 5;
 /// As the configuration has it.
@@ -243,7 +244,17 @@ fn undo(machine: &mut Machine) -> Result<()> {
     judge(machine, 2)
 }
 
+/// Again and again: it depends on the moment what a program meets.
 fn camera(machine: &mut Machine) -> Result<()> {
+    for _ in 0..REPLUGS {
+        replug(machine)?;
+        judge(machine, 1)?;
+    }
+    Ok(())
+}
+
+fn replug(machine: &mut Machine) -> Result<()> {
+    machine.events.skip();
     machine.unplug_camera()?;
     let lost = machine.wait_event("camera", LONG)?;
     ensure!(lost["delivers"] == false, "{lost}");
@@ -280,7 +291,7 @@ fn camera(machine: &mut Machine) -> Result<()> {
         "the camera's control is not set again: {}",
         brightness.output
     );
-    judge(machine, 2)
+    Ok(())
 }
 
 /// The power goes in the moment in which the program says that a burst is learned.
