@@ -58,10 +58,10 @@ impl SceneFeed {
     pub fn new(camera: FolderCamera, scene: Scene, fps: f64) -> Self {
         let mut pins: Vec<(ButtonName, SharedPin)> = Vec::new();
         for entry in &scene.entries {
-            if let SceneAction::Press(button) = entry.action
-                && pins.iter().all(|(name, _)| *name != button)
+            if let SceneAction::Press(button) = &entry.action
+                && pins.iter().all(|(name, _)| name != button)
             {
-                pins.push((button, SharedPin::released()));
+                pins.push((button.clone(), SharedPin::released()));
             }
         }
         Self {

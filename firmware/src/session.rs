@@ -69,8 +69,11 @@ pub enum Action {
 pub enum Refusal {
     #[error("there is no class yet; hold `next` to add one")]
     NoClass,
-    #[error("there is no class for this button; `lastlayerd classes list` shows those there are")]
-    NoClassOfButton,
+    #[error(
+        "there is no class for the button {0}; add it, or give the button another class in the \
+         settings (`lastlayerd classes list` shows those there are)"
+    )]
+    NoClassOfButton(ButtonName),
     #[error("only {frames} of at least {fewest} frames could be used; {}", advice(.skipped))]
     TooFewFrames {
         frames: usize,
@@ -160,7 +163,7 @@ impl Session {
     }
 
     fn pressed_or_released(&mut self, edge: Edge) -> Option<Action> {
-        match (edge.button, edge.down) {
+        match (&edge.button, edge.down) {
             (ButtonName::Teach, true) => {
                 self.teach_down = Some(edge.at);
                 let class = self.selected().map(Into::into);
@@ -179,14 +182,26 @@ impl Session {
                 self.select_next()
             }
             (ButtonName::Undo, true) => self.undo_pressed(edge.at),
-            (ButtonName::Class(index), true) => match self.classes.get(index).cloned() {
-                Some(class) => self.begin(Some(class), edge.at),
-                None => Some(Action::Refused {
-                    reason: Refusal::NoClassOfButton,
-                }),
-            },
-            (ButtonName::Undo | ButtonName::Class(_), false) => None,
+            (ButtonName::Class(_) | ButtonName::OfClass(_), true) => {
+                match self.class_of(&edge.button) {
+                    Some(class) => self.begin(Some(class), edge.at),
+                    None => Some(Action::Refused {
+                        reason: Refusal::NoClassOfButton(edge.button),
+                    }),
+                }
+            }
+            (ButtonName::Undo | ButtonName::Class(_) | ButtonName::OfClass(_), false) => None,
         }
+    }
+
+    /// The class that a button of one teaches, where there is one now.
+    fn class_of(&self, button: &ButtonName) -> Option<String> {
+        let class = match button {
+            ButtonName::Class(index) => self.classes.get(*index),
+            ButtonName::OfClass(name) => self.classes.iter().find(|class| ***class == **name),
+            _ => None,
+        };
+        class.cloned()
     }
 
     /// Starts a burst, where none runs and nothing is being learned.

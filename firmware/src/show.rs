@@ -1,7 +1,7 @@
 //! What the board shows and does for those around it: the steady verdict, lights, outputs, and the
 //! line in `systemctl status`. Told by the main loop, it never makes it wait.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use lastlayer_shared::{
     head::Answer,
@@ -69,8 +69,7 @@ impl Show {
     }
 
     /// What the board knows changed, or is new. `can_tell`: two classes have samples.
-    pub fn knows(&mut self, classes: &Arc<Vec<String>>, can_tell: bool) {
-        self.link.set_classes(classes.clone());
+    pub fn knows(&mut self, can_tell: bool) {
         self.smoothing.reset();
         self.taught = can_tell;
     }

@@ -23,7 +23,7 @@ use crate::{
     memory::Memory,
     outputs::{self, Outputs},
     panel::{
-        Button, ButtonPin, Keyboard, LightPin, Lights, LightsThread, Panel, PanelLink,
+        ButtonPin, Keyboard, LightPin, Lights, LightsThread, Panel, PanelLink,
         gpio::{self, Listing, Opener},
     },
     scene::Scene,
@@ -175,10 +175,7 @@ impl PanelParts {
             true => {
                 let (keyboard, keys) = Keyboard::start(config.panel.long_press())
                     .context("the keyboard cannot be read")?;
-                buttons.extend(
-                    keys.into_iter()
-                        .map(|(name, pin)| (Button::from(name), pin)),
-                );
+                buttons.extend(keys);
                 Some(keyboard)
             }
             false => None,

@@ -57,7 +57,7 @@ impl<W: Write> Watch<W> {
     ) -> anyhow::Result<()> {
         let mut now = Duration::ZERO;
         let can_tell = self.knowledge.head.is_some();
-        self.show.knows(&self.knowledge.classes, can_tell);
+        self.show.knows(can_tell);
         self.show
             .doing(self.session.state(), self.session.selected());
         self.show.ready();
@@ -109,8 +109,9 @@ impl<W: Write> Watch<W> {
             let before = self.session.state();
             let mut actions = Vec::new();
             for edge in moment.edges {
+                let at = edge.at;
                 actions.extend(self.session.edge(edge));
-                actions.extend(self.session.tick(edge.at));
+                actions.extend(self.session.tick(at));
             }
             self.act_all(actions, moment.now)?;
             self.log_state(before, moment.now)?;
@@ -241,7 +242,7 @@ impl<W: Write> Watch<W> {
         let selected = self.session.selected().map(str::to_owned);
         self.session.classes_are(self.knowledge.classes.clone());
         let can_tell = self.knowledge.head.is_some();
-        self.show.knows(&self.knowledge.classes, can_tell);
+        self.show.knows(can_tell);
         let time = now.as_secs_f64();
         let classes = &self.knowledge.classes;
         if of_panel {

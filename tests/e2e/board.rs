@@ -244,7 +244,10 @@ fn one_button_a_class_teaches_without_selecting() {
     assert_eq!(learned, ["truck", "car"]);
     assert_eq!(named(&events, "undone")[0]["class"], "car");
     let refused = named(&events, "refused")[0]["reason"].as_str().unwrap();
-    assert!(refused.contains("no class for this button"), "{refused}");
+    assert!(
+        refused.contains("no class for the button `class-9`"),
+        "{refused}"
+    );
     let (right, shown) = called(&events, "new", "truck", 6.0);
     assert!(shown == 20 && right >= 12, "{right} of {shown}");
 }

@@ -16,7 +16,7 @@ mod pins;
 pub mod settings;
 mod shared_pin;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use embedded_hal::digital::InputPin;
 
@@ -30,7 +30,7 @@ pub use shared_pin::SharedPin;
 /// A level counts when it has been stable for this long: contacts bounce for some milliseconds.
 pub const DEBOUNCE: Duration = Duration::from_millis(20);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ButtonName {
     /// Short: teach the selected class; long: undo.
     Teach,
@@ -38,17 +38,21 @@ pub enum ButtonName {
     Next,
     /// Forget the last burst.
     Undo,
-    /// Teach this class: index into the board's classes.
+    /// Teach this class: index into the board's classes. For keys and scenes.
     Class(usize),
+    /// Teach the class of this name, where there is one then. For wires: classes are added, renamed
+    /// and removed while the panel is there.
+    OfClass(Arc<str>),
 }
 
 impl fmt::Display for ButtonName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Teach => f.write_str("teach"),
-            Self::Next => f.write_str("next"),
-            Self::Undo => f.write_str("undo"),
-            Self::Class(index) => write!(f, "class-{}", index + 1),
+            Self::Teach => f.write_str("`teach`"),
+            Self::Next => f.write_str("`next`"),
+            Self::Undo => f.write_str("`undo`"),
+            Self::Class(index) => write!(f, "`class-{}`", index + 1),
+            Self::OfClass(class) => write!(f, "of the class {class:?}"),
         }
     }
 }
@@ -75,32 +79,8 @@ impl FromStr for ButtonName {
     }
 }
 
-/// Which button a pin is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Button {
-    Name(ButtonName),
-    /// Teaches the class of this name. Which number that class has is asked when the button goes
-    /// down: classes are added and renamed while the panel is there.
-    OfClass(String),
-}
-
-impl From<ButtonName> for Button {
-    fn from(name: ButtonName) -> Self {
-        Self::Name(name)
-    }
-}
-
-impl fmt::Display for Button {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => write!(f, "the button `{name}`"),
-            Self::OfClass(class) => write!(f, "the button of the class {class:?}"),
-        }
-    }
-}
-
 /// A button that went down or up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
     pub button: ButtonName,
     pub down: bool,
@@ -117,26 +97,26 @@ pub struct Panel<P> {
 }
 
 struct Debounced<P> {
-    button: Button,
+    button: ButtonName,
     pin: P,
     /// As last seen, bounces apart.
     down: bool,
     /// The other level, and since when it has been there.
     changing: Option<Duration>,
-    /// What was reported down and has not come up.
-    reported: Option<ButtonName>,
+    /// Reported down, and not up yet.
+    reported: bool,
     looked: bool,
     failing: bool,
 }
 
 impl<P: InputPin> Panel<P> {
-    pub fn new<B: Into<Button>>(buttons: impl IntoIterator<Item = (B, P)>) -> Self {
-        let debounced = |(button, pin): (B, P)| Debounced {
-            button: button.into(),
+    pub fn new(buttons: impl IntoIterator<Item = (ButtonName, P)>) -> Self {
+        let debounced = |(button, pin)| Debounced {
+            button,
             pin,
             down: false,
             changing: None,
-            reported: None,
+            reported: false,
             looked: false,
             failing: false,
         };
@@ -162,8 +142,8 @@ impl<P: InputPin> Panel<P> {
         self
     }
 
-    /// The panel's other end, for who keeps the class list and says the warnings; it stays valid
-    /// where the panel has gone to a thread of its own.
+    /// The panel's other end, for who says the warnings; it stays valid where the panel has gone to a
+    /// thread of its own.
     pub fn link(&self) -> PanelLink {
         self.link.clone()
     }
@@ -190,7 +170,7 @@ impl<P: InputPin> Debounced<P> {
         if !std::mem::replace(&mut self.looked, true) && down && !trusting {
             self.down = true;
             link.warn(format!(
-                "{} is down already; it counts once it has come up: if nobody holds it, check its \
+                "the button {} is down already; it counts once it has come up: if nobody holds it, check its \
                  wire and its `active_low` and `bias` in the settings",
                 self.button
             ));
@@ -204,13 +184,11 @@ impl<P: InputPin> Debounced<P> {
             return None;
         }
         (self.down, self.changing) = (down, None);
-        let button = match down {
-            true => self.name(link)?,
-            false => self.reported.take()?,
-        };
-        self.reported = down.then_some(button);
+        if !std::mem::replace(&mut self.reported, down) && !down {
+            return None;
+        }
         Some(Edge {
-            button,
+            button: self.button.clone(),
             down,
             at: since,
         })
@@ -225,29 +203,11 @@ impl<P: InputPin> Debounced<P> {
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     link.warn(format!(
-                        "{} cannot be read: {error:?}; it does nothing until it can",
+                        "the button {} cannot be read: {error:?}; it does nothing until it can",
                         self.button
                     ));
                 }
                 false
-            }
-        }
-    }
-
-    /// Which button this is by the class list of now.
-    fn name(&self, link: &PanelLink) -> Option<ButtonName> {
-        match &self.button {
-            Button::Name(name) => Some(*name),
-            Button::OfClass(class) => {
-                let index = link.class(class);
-                if index.is_none() {
-                    link.warn(format!(
-                        "{} was pressed, and there is no such class; add it, or give the button \
-                         another class in the settings",
-                        self.button
-                    ));
-                }
-                index.map(ButtonName::Class)
             }
         }
     }

@@ -2,7 +2,7 @@
 //! light too few still watches.
 
 use super::{
-    Button, ButtonName, ButtonPin, LightPin, Lights, Panel, Settings,
+    ButtonName, ButtonPin, LightPin, Lights, Panel, Settings,
     gpio::Opener,
     settings::{ButtonLine, LightLine},
 };
@@ -10,7 +10,7 @@ use super::{
 /// What of the panel could be had.
 pub struct Opened {
     /// To be made a `Panel`, with keys beside them where there are keys.
-    pub buttons: Vec<(Button, ButtonPin)>,
+    pub buttons: Vec<(ButtonName, ButtonPin)>,
     pub lights: Lights<LightPin>,
     /// What could not be had, one line each, beginning with the key in the settings.
     pub warnings: Vec<String>,
@@ -22,7 +22,7 @@ impl Settings {
     pub fn open(&self, opener: &mut Opener<'_>) -> Opened {
         let mut warnings = Vec::new();
         let mut buttons = Vec::new();
-        let mut button = |key: String, which: Button, line: &ButtonLine| {
+        let mut button = |key: String, which: ButtonName, line: &ButtonLine| {
             let chip = self.chip(&line.chip);
             match opener.button(&key, chip, &line.line, line.active_low, line.bias()) {
                 Ok(pin) => buttons.push((which, pin)),
@@ -35,13 +35,13 @@ impl Settings {
             ("undo", ButtonName::Undo, &self.undo),
         ] {
             if let Some(line) = line {
-                button(format!("panel.{key}"), name.into(), line);
+                button(format!("panel.{key}"), name, line);
             }
         }
         for (class, lines) in &self.classes {
             if let Some(line) = &lines.button {
                 let key = format!("panel.classes.{class:?}.button");
-                button(key, Button::OfClass(class.clone()), line);
+                button(key, ButtonName::OfClass(class.as_str().into()), line);
             }
         }
         let mut light = |key: &str, line: &LightLine| {
@@ -67,7 +67,7 @@ impl Settings {
     }
 
     /// A panel of these buttons: GPIO lines, keys, or both.
-    pub fn panel(&self, buttons: Vec<(Button, ButtonPin)>) -> Panel<ButtonPin> {
+    pub fn panel(&self, buttons: Vec<(ButtonName, ButtonPin)>) -> Panel<ButtonPin> {
         Panel::new(buttons)
             .with_debounce(self.debounce())
             .after_release()

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use embedded_hal::digital::{ErrorKind, ErrorType};
 use proptest::prelude::*;
@@ -79,30 +77,6 @@ fn a_button_that_is_down_at_the_start_counts_after_its_release() {
         follow(&mut panel, 5100, 5200),
         [(ButtonName::Teach, true, 5100)]
     );
-    assert_eq!(link.warnings(), [""; 0]);
-}
-
-#[test]
-fn a_button_of_a_class_follows_the_class_list() {
-    let pin = SharedPin::released();
-    let mut panel = Panel::new([(Button::OfClass("car".into()), pin.clone())]);
-    let link = panel.link();
-    pin.set(true);
-    assert_eq!(follow(&mut panel, 0, 50), []);
-    assert!(link.warnings()[0].contains("the class \"car\" was pressed"));
-    pin.set(false);
-    assert_eq!(follow(&mut panel, 50, 100), []);
-
-    link.set_classes(Arc::new(vec!["bird".into(), "car".into()]));
-    pin.set(true);
-    let class = ButtonName::Class;
-    assert_eq!(follow(&mut panel, 100, 150), [(class(1), true, 100)]);
-    // It comes up as what it went down as, also where the list has changed meanwhile.
-    link.set_classes(Arc::new(vec!["car".into()]));
-    pin.set(false);
-    assert_eq!(follow(&mut panel, 150, 200), [(class(1), false, 150)]);
-    pin.set(true);
-    assert_eq!(follow(&mut panel, 200, 250), [(class(0), true, 200)]);
     assert_eq!(link.warnings(), [""; 0]);
 }
 

@@ -224,16 +224,27 @@ fn a_button_of_a_class_teaches_it_at_once_and_undo_needs_no_holding() {
     let reason = Refusal::Undone;
     assert_eq!(undo(&mut session, 4100), [Action::Refused { reason }]);
     assert!(run(&mut session, 4200, 7000).is_empty());
-    let reason = Refusal::NoClassOfButton;
+    let reason = Refusal::NoClassOfButton(ButtonName::Class(3));
     let actions = session.edge(edge(ButtonName::Class(3), true, 8000));
+    assert_eq!(actions, [Action::Refused { reason }]);
+    // A wire's button goes by its class's name, wherever that stands when the press is looked at.
+    let wire = ButtonName::OfClass("c2".into());
+    session.classes_are(Arc::new(vec!["c2".into()]));
+    session.edge(edge(wire.clone(), true, 9000));
+    assert_eq!(session.collecting(), Some("c2"));
+    run(&mut session, 9000, 12000);
+    session.finished();
+    session.classes_are(names(2));
+    let reason = Refusal::NoClassOfButton(wire.clone());
+    let actions = session.edge(edge(wire, true, 13_000));
     assert_eq!(actions, [Action::Refused { reason }]);
 }
 
 #[test]
 fn what_is_selected_stays_selected_and_a_burst_keeps_its_class() {
     let mut session = session(3);
-    let mut tap = |button, at| {
-        session.edge(edge(button, true, at));
+    let mut tap = |button: ButtonName, at| {
+        session.edge(edge(button.clone(), true, at));
         session.edge(edge(button, false, at + 100))
     };
     assert_eq!(tap(ButtonName::Next, 0), [selected(1)]);
@@ -291,6 +302,7 @@ fn button() -> impl Strategy<Value = ButtonName> {
         Just(ButtonName::Next),
         Just(ButtonName::Undo),
         (0usize..4).prop_map(ButtonName::Class),
+        (0usize..4).prop_map(|class| ButtonName::OfClass(format!("c{class}").into())),
     ]
 }
 
@@ -319,7 +331,7 @@ proptest! {
                 Step::Bounce(button, times) => {
                     let mut actions = Vec::new();
                     for level in (0..times).flat_map(|_| [true, false]) {
-                        actions.extend(session.edge(edge(button, level, now)));
+                        actions.extend(session.edge(edge(button.clone(), level, now)));
                         now += 3;
                     }
                     actions
@@ -408,7 +420,7 @@ impl Bench {
             ButtonName::Next,
             ButtonName::Undo,
             ButtonName::Class(0),
-            ButtonName::Class(2),
+            ButtonName::OfClass("c2".into()),
         ];
         let pins: Vec<SharedPin> = names.iter().map(|_| SharedPin::released()).collect();
         Self {
