@@ -64,6 +64,7 @@ pub fn test(site: &Site) -> Result<()> {
     part("what somebody else holds is named", || busy(&mut machine))?;
     part("a long press undoes", || undo(&mut machine))?;
     part("the camera away and back", || camera(&mut machine))?;
+    part("one button a class", || class_buttons(&mut machine))?;
     part(
         "a power cut right after `learned`, and another boot",
         || power(machine, &image, &disk),
@@ -291,6 +292,44 @@ fn replug(machine: &mut Machine) -> Result<()> {
         "the camera's control is not set again: {}",
         brightness.output
     );
+    Ok(())
+}
+
+/// The other layout: each class has a button, and `undo` one of its own.
+fn class_buttons(machine: &mut Machine) -> Result<()> {
+    let wire = |line: u8| format!("{{ line = {line}, active_low = false, bias = 'as-is' }}");
+    let button = |line: u8| format!("button = {}, light", wire(line));
+    let mut layout = String::new();
+    for line in configuration("").lines() {
+        let line = match line.split(' ').next().unwrap_or_default() {
+            "teach" => continue,
+            "next" => format!("undo = {}", wire(OTHER_LINE)),
+            "car" => line.replacen("light", &button(TEACH_LINE), 1),
+            "bird" => line.replacen("light", &button(NEXT_LINE), 1),
+            _ => line.into(),
+        };
+        layout += &line;
+        layout.push('\n');
+    }
+    machine.stop()?;
+    machine.events.skip();
+    machine.show(&taught(CLASSES[1]))?;
+    machine.start_with(&layout)?;
+    machine.wait_event("ready", LONG)?;
+    settle(machine)?;
+    press(machine, NEXT_LINE)?;
+    let learned = machine.wait_event("learned", LONG)?;
+    ensure!(learned["class"] == CLASSES[1], "{learned}");
+    press(machine, OTHER_LINE)?;
+    let undone = machine.wait_event("undone", LONG)?;
+    ensure!(undone["class"] == CLASSES[1], "{undone}");
+    machine.stop()?;
+    machine.events.skip();
+    machine.start_with(&configuration(""))?;
+    machine.wait_event("ready", LONG)?;
+    // As it was before: the second class is selected.
+    press(machine, NEXT_LINE)?;
+    machine.wait_event("selected", SHORT)?;
     Ok(())
 }
 
