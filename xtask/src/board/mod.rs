@@ -2,6 +2,7 @@
 
 mod lesson;
 mod person;
+mod probe;
 mod site;
 mod test;
 

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    CONFIGURATION, NEXT_LINE, TEACH_LINE,
-    lesson::{self, CLASSES, NEW, new, taught},
+    NEXT_LINE, TEACH_LINE,
+    lesson::{self, CLASSES, NEW, taught},
+    probe::{LIGHTS, LONG, SHORT, configuration, judge, press, settle},
     site::{Site, folder},
 };
 use crate::{
@@ -21,30 +22,15 @@ use crate::{
 
 // As the configuration has them.
 const STATUS_LINE: u8 = 2;
-/// In the order of `CLASSES`.
-const LIGHTS: [u8; 2] = [4, 5];
 /// A line of the panel that the test takes away.
 const OTHER_LINE: u8 = 6;
 /// Bursts a class.
 const BURSTS: usize = 2;
-/// Of new photos, the share in percent whose class the lights must show.
-const LEAST_RIGHT: usize = 90;
-/// Frames that a change of the picture may take until the lights show it: one that was on its way,
-/// and those over which verdicts are smoothed.
-const SETTLING: u64 = 6;
 const REPLUGS: usize = 3;
 /// What emulation on a busy machine may take longer than a board.
 const SLOWNESS: u32 = 5;
 /// As the configuration has it.
 const BRIGHTNESS: i64 = 140;
-
-/// Loading a package, and looking at frames, under emulation.
-const LONG: Duration = Duration::from_secs(240);
-const SHORT: Duration = Duration::from_secs(60);
-
-fn configuration(more: &str) -> String {
-    format!("log = 'json'\n{CONFIGURATION}{more}")
-}
 
 /// Prints every part with the time that it took; an error names the part that failed.
 pub fn test(site: &Site) -> Result<()> {
@@ -158,57 +144,6 @@ fn teach(machine: &mut Machine) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Short, for the program; longer than its debouncing also where emulation is slow.
-fn press(machine: &mut Machine, line: u8) -> Result<()> {
-    machine.press_for(line, Duration::from_millis(300))
-}
-
-/// Until frames that came before now no longer matter.
-fn settle(machine: &mut Machine) -> Result<()> {
-    machine.events.skip();
-    let first = machine.wait_event("verdict", LONG)?;
-    let first = first["frame"].as_u64().context("a verdict has no frame")?;
-    machine.wait("later verdicts", LONG, |machine| {
-        machine
-            .events
-            .find(|event| event["frame"].as_u64() >= Some(first + SETTLING))
-    })?;
-    // The lights have a thread of their own.
-    machine.pass(Duration::from_millis(200))
-}
-
-/// Shows photos that were never taught, and reads the lights.
-fn judge(machine: &mut Machine, count: usize) -> Result<()> {
-    let (mut right, begin, from) = (0, Instant::now(), frames(machine));
-    for number in 0..count {
-        for (place, class) in CLASSES.into_iter().enumerate() {
-            machine.show_one(&new(class), number)?;
-            settle(machine)?;
-            let lit = LIGHTS.map(|line| machine.is_high(line));
-            let mut wanted = [false; 2];
-            wanted[place] = true;
-            right += usize::from(lit == wanted);
-        }
-    }
-    let all = count * CLASSES.len();
-    println!(
-        "board: the lights were right on {right} of {all} new photos; {:.1} frames a second",
-        (frames(machine) - from) as f64 / begin.elapsed().as_secs_f64()
-    );
-    ensure!(
-        right * 100 >= all * LEAST_RIGHT,
-        "the lights were right on {right} of {all} photos only"
-    );
-    Ok(())
-}
-
-fn frames(machine: &Machine) -> usize {
-    let verdicts = machine.events.all().iter();
-    verdicts
-        .filter(|(_, event)| event["event"] == "verdict")
-        .count()
 }
 
 /// A second program is told who has the camera.
