@@ -70,7 +70,7 @@ pub enum Refusal {
     #[error("there is no class yet; hold `next` to add one")]
     NoClass,
     #[error(
-        "there is no class for the button {0}; add it, or give the button another class in the \
+        "there is no class for the button `{0}`; add it, or give the button another class in the \
          settings (`lastlayerd classes list` shows those there are)"
     )]
     NoClassOfButton(ButtonName),

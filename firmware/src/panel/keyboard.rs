@@ -135,11 +135,11 @@ mod tests {
             presses.push((name.as_str(), *to - *from >= LONG_PRESS));
         }
         let all = [
-            ("`teach`", false),
-            ("`class-9`", false),
-            ("`undo`", false),
-            ("`next`", true),
-            ("`next`", false),
+            ("teach", false),
+            ("class-9", false),
+            ("undo", false),
+            ("next", true),
+            ("next", false),
         ];
         assert_eq!(presses, all);
     }

@@ -48,11 +48,11 @@ pub enum ButtonName {
 impl fmt::Display for ButtonName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Teach => f.write_str("`teach`"),
-            Self::Next => f.write_str("`next`"),
-            Self::Undo => f.write_str("`undo`"),
-            Self::Class(index) => write!(f, "`class-{}`", index + 1),
-            Self::OfClass(class) => write!(f, "of the class {class:?}"),
+            Self::Teach => f.write_str("teach"),
+            Self::Next => f.write_str("next"),
+            Self::Undo => f.write_str("undo"),
+            Self::Class(index) => write!(f, "class-{}", index + 1),
+            Self::OfClass(class) => f.write_str(class),
         }
     }
 }
@@ -170,7 +170,7 @@ impl<P: InputPin> Debounced<P> {
         if !std::mem::replace(&mut self.looked, true) && down && !trusting {
             self.down = true;
             link.warn(format!(
-                "the button {} is down already; it counts once it has come up: if nobody holds it, check its \
+                "the button `{}` is down already; it counts once it has come up: if nobody holds it, check its \
                  wire and its `active_low` and `bias` in the settings",
                 self.button
             ));
@@ -203,7 +203,7 @@ impl<P: InputPin> Debounced<P> {
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     link.warn(format!(
-                        "the button {} cannot be read: {error:?}; it does nothing until it can",
+                        "the button `{}` cannot be read: {error:?}; it does nothing until it can",
                         self.button
                     ));
                 }
