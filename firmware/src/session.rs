@@ -363,4 +363,6 @@ impl Session {
 }
 
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod tests;

@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn modules_are_those_that_are_not_built_in() {
-        let path = module("insmod /root/lib/modules/6.1/kernel/cec.ko debug=1 ");
-        assert_eq!(path, Some("/root/lib/modules/6.1/kernel/cec.ko".into()));
+        let path = module("insmod /debian/lib/modules/6.1/kernel/cec.ko debug=1 ");
+        assert_eq!(path, Some("/debian/lib/modules/6.1/kernel/cec.ko".into()));
         assert_eq!(module("builtin virtio"), None);
     }
 }
