@@ -115,12 +115,7 @@ fn teach(machine: &mut Machine) -> Result<()> {
         first["class"] == "unknown",
         "nothing was taught, and the verdict is {first}"
     );
-    let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
-    ensure!(
-        brightness.output.trim() == format!("brightness: {BRIGHTNESS}"),
-        "the camera's control is not set: {}",
-        brightness.output
-    );
+    controlled(machine)?;
     for (number, class) in CLASSES.into_iter().enumerate() {
         machine.show(&taught(class))?;
         if number > 0 {
@@ -180,6 +175,17 @@ fn undo(machine: &mut Machine) -> Result<()> {
     judge(machine, 2)
 }
 
+/// The camera's control is as the configuration has it.
+fn controlled(machine: &mut Machine) -> Result<()> {
+    let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
+    ensure!(
+        brightness.output.trim() == format!("brightness: {BRIGHTNESS}"),
+        "the camera's control is not set: {}",
+        brightness.output
+    );
+    Ok(())
+}
+
 /// Again and again: it depends on the moment what a program meets.
 fn camera(machine: &mut Machine) -> Result<()> {
     for _ in 0..REPLUGS {
@@ -221,13 +227,7 @@ fn replug(machine: &mut Machine) -> Result<()> {
         back.elapsed() < Duration::from_secs(2) * SLOWNESS,
         "it is found too late"
     );
-    let brightness = machine.shell("v4l2-ctl -d /dev/video0 --get-ctrl brightness")?;
-    ensure!(
-        brightness.output.trim() == format!("brightness: {BRIGHTNESS}"),
-        "the camera's control is not set again: {}",
-        brightness.output
-    );
-    Ok(())
+    controlled(machine)
 }
 
 /// The other layout: each class has a button, and `undo` one of its own.
