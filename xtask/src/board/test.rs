@@ -262,6 +262,8 @@ fn class_buttons(machine: &mut Machine) -> Result<()> {
     machine.events.skip();
     machine.start_with(&configuration(""))?;
     machine.wait_event("ready", LONG)?;
+    // A button that is down before the panel is looked at would not count.
+    settle(machine)?;
     // As it was before: the second class is selected.
     press(machine, NEXT_LINE)?;
     machine.wait_event("selected", SHORT)?;
