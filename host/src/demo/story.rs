@@ -50,7 +50,10 @@ impl Story<'_> {
     /// different things, so that one is no blurred or second picture of another.
     pub fn board(&self) -> String {
         let frames = self.burst;
-        format!("[burst]\nframes = {frames}\nfewest = 1\nsharpness = 0.0\nchange = 0.0\n")
+        format!(
+            "# Photos stand for frames here, each of another thing: all of them are taken.\n\
+             [burst]\nframes = {frames}\nfewest = 1\nsharpness = 0.0\nchange = 0.0\n"
+        )
     }
 
     /// The scene script, in which every test photo is before the camera for one frame of `FPS`
