@@ -3,6 +3,7 @@
 mod lesson;
 mod person;
 mod probe;
+mod service;
 mod site;
 mod test;
 

@@ -13,6 +13,8 @@ use crate::machine::Machine;
 
 /// In the order of `CLASSES`.
 pub const LIGHTS: [u8; 2] = [4, 5];
+/// As the configuration has it.
+pub const STATUS_LINE: u8 = 2;
 /// Of new photos, the share in percent whose class the lights must show.
 const LEAST_RIGHT: usize = 90;
 /// Frames that a change of the picture may take until the lights show it: one that was on its way,

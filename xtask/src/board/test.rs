@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use super::{
     NEXT_LINE, TEACH_LINE,
     lesson::{self, CLASSES, NEW, taught},
-    probe::{LIGHTS, LONG, SHORT, configuration, judge, press, settle},
+    probe::{LIGHTS, LONG, SHORT, STATUS_LINE, configuration, judge, press, settle},
+    service::service,
     site::{Site, folder},
 };
 use crate::{
@@ -20,8 +21,6 @@ use crate::{
     machine::Machine,
 };
 
-// As the configuration has them.
-const STATUS_LINE: u8 = 2;
 /// A line of the panel that the test takes away.
 const OTHER_LINE: u8 = 6;
 /// Bursts a class.
@@ -51,6 +50,7 @@ pub fn test(site: &Site) -> Result<()> {
     part("a long press undoes", || undo(&mut machine))?;
     part("the camera away and back", || camera(&mut machine))?;
     part("one button a class", || class_buttons(&mut machine))?;
+    part("as a service under systemd", || as_service(&mut machine))?;
     part(
         "a power cut right after `learned`, and another boot",
         || power(machine, &image, &disk),
@@ -258,7 +258,12 @@ fn class_buttons(machine: &mut Machine) -> Result<()> {
     press(machine, OTHER_LINE)?;
     let undone = machine.wait_event("undone", LONG)?;
     ensure!(undone["class"] == CLASSES[1], "{undone}");
-    machine.stop()?;
+    machine.stop().map(drop)
+}
+
+/// The service has a memory of its own; then the program goes on as it was.
+fn as_service(machine: &mut Machine) -> Result<()> {
+    service(machine)?;
     machine.events.skip();
     machine.start_with(&configuration(""))?;
     machine.wait_event("ready", LONG)?;

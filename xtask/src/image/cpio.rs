@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
 /// Writes entries as they are told, folders before what is in them; `finish` ends the archive.
@@ -37,13 +38,23 @@ impl<W: Write> Archive<W> {
         })
     }
 
-    /// At most 4 GB.
-    pub fn file(&mut self, name: &str, content: &[u8], executable: bool) -> io::Result<()> {
+    /// At most 4 GB. `permissions` are the last twelve bits of a file's mode.
+    pub fn file(&mut self, name: &str, content: &[u8], permissions: u32) -> io::Result<()> {
         self.entry(Entry {
             name,
-            mode: FILE | if executable { 0o755 } else { 0o644 },
+            mode: FILE | permissions,
             device: (0, 0),
             content,
+        })
+    }
+
+    /// A symbolic link, whose target is taken as it is.
+    pub fn link(&mut self, name: &str, target: &str) -> io::Result<()> {
+        self.entry(Entry {
+            name,
+            mode: LINK | 0o777,
+            device: (0, 0),
+            content: target.as_bytes(),
         })
     }
 
@@ -118,7 +129,8 @@ mod tests {
         let mut bytes = Vec::new();
         let mut archive = Archive::new(&mut bytes);
         archive.folder("etc").unwrap();
-        archive.file("etc/name", b"board", true).unwrap();
+        archive.file("etc/name", b"board", 0o755).unwrap();
+        archive.link("name", "etc/name").unwrap();
         archive.device("console", (5, 1)).unwrap();
         archive.finish().unwrap();
         assert_eq!(bytes.len() % 4, 0);
@@ -131,6 +143,8 @@ mod tests {
             text.contains("00000005000000000000000000000000000000000000000900000000etc/name\0")
         );
         assert!(text.contains("\0board\0\0\x00070701"));
+        assert!(text.contains("0000a1ff"));
+        assert!(text.contains("\0name\0\0etc/name07070100000004"));
         assert!(text.contains("00002180"));
         assert!(text.contains("000000050000000100000008"));
         assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"));

@@ -11,8 +11,17 @@ use anyhow::{Context, Result};
 
 use crate::tools;
 
-/// What the guest is made of, beside the kernel; apt adds the libraries that they need.
-const PACKAGES: [&str; 3] = ["busybox-static", "v4l-utils", "gpiod"];
+/// What the guest is made of, beside the kernel; apt adds what they need.
+const PACKAGES: [&str; 8] = [
+    "base-passwd",
+    "busybox-static",
+    "coreutils",
+    "gpiod",
+    "systemd",
+    "udev",
+    "util-linux",
+    "v4l-utils",
+];
 /// Its newest version depends on the newest kernel's package.
 const KERNEL: &str = "linux-image-arm64";
 
@@ -25,7 +34,7 @@ pub struct Debian {
 }
 
 impl Debian {
-    /// Fetches and unpacks what is not there yet (70 MB to fetch, 400 MB unpacked).
+    /// Fetches and unpacks what is not there yet (95 MB to fetch, 520 MB unpacked).
     pub fn unpacked() -> Result<Self> {
         let folder = tools::target().join("board/debian");
         // Written last; a folder without it is half made, one of another list is made anew.

@@ -1,5 +1,5 @@
-//! What a virtual board boots: Debian's kernel, and a file system in memory with busybox, the
-//! kernel's modules, the programs of this project and photos to show. `/data` is a disk.
+//! What a virtual board boots: Debian's kernel, and a file system in memory with a small Debian, the
+//! kernel's modules, lastlayerd and photos to show. `/data` is a disk.
 
 mod cpio;
 mod debian;
@@ -7,15 +7,17 @@ mod disk;
 pub mod photos;
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::BufWriter,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cross::check, tools};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::tools;
 use cpio::Archive;
 pub use debian::Debian;
 pub use disk::Disk;
@@ -33,15 +35,15 @@ const VIVID: &str = "vivid";
 /// One HDMI input and one HDMI output, which vivid can connect; the input becomes /dev/video0.
 const VIVID_OPTIONS: &str =
     "n_devs=1 node_types=0x101 num_inputs=1 input_types=0x3 num_outputs=1 output_types=0x1";
-/// Programs of Debian's packages for the agent and for tests, from `/`.
-const PROGRAMS: [&str; 4] = [
-    "usr/bin/v4l2-ctl",
-    "usr/bin/gpioget",
-    "usr/bin/gpioset",
-    "usr/bin/gpioinfo",
+/// Beginnings of paths in Debian's packages, from `/`.
+const LEFT_OUT: [&str; 5] = [
+    "boot",
+    "lib/modules",
+    "usr/lib/aarch64-linux-gnu/gconv",
+    "usr/lib/linux-image-",
+    "usr/share",
 ];
-const LIBRARIES: [&str; 2] = ["lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu"];
-const LOADER: &str = "lib/ld-linux-aarch64.so.1";
+const MACHINE_ID: &[u8] = b"1a57a1ae51a57a1ae51a57a1ae51a57a\n";
 /// What `/dev/console` is on every Linux.
 const CONSOLE: (u32, u32) = (5, 1);
 
@@ -72,29 +74,32 @@ impl Image {
         let file = File::create(&initramfs)
             .with_context(|| format!("{} cannot be written", initramfs.display()))?;
         let mut archive = Archive::new(BufWriter::new(file));
-        for name in ["bin", "data", "dev", "etc", "lib", "lib/aarch64-linux-gnu"] {
-            archive.folder(name)?;
-        }
-        for name in ["modules", "photos", "proc", "run", "sys", "tmp"] {
+        system(&mut archive, &debian.root)?;
+        for name in [
+            "data", "dev", "modules", "photos", "proc", "run", "sys", "tmp",
+        ] {
             archive.folder(name)?;
         }
         archive.device("dev/console", CONSOLE)?;
-        archive.file("etc/hosts", b"127.0.0.1 localhost\n", false)?;
-        archive.file("etc/passwd", b"root:x:0:0:root:/data:/bin/sh\n", false)?;
+        // Without one systemd would ask a person about a first boot.
+        archive.file("etc/machine-id", MACHINE_ID, 0o444)?;
+        archive.file("etc/hosts", b"127.0.0.1 localhost\n", 0o644)?;
         for script in ["init", "agent"] {
             let path = tools::root().join("xtask/guest").join(script);
-            archive.file(script, &read(&path)?, true)?;
+            archive.file(script, &read(&path)?, 0o755)?;
         }
+        let unit = read(&tools::root().join("xtask/guest/agent.service"))?;
+        archive.file("lib/systemd/system/agent.service", &unit, 0o644)?;
         modules(&mut archive, debian)?;
-        programs(&mut archive, debian, &content.program)?;
-        archive.file("site.llp", &read(&content.package)?, false)?;
+        archive.file("bin/lastlayerd", &read(&content.program)?, 0o755)?;
+        archive.file("site.llp", &read(&content.package)?, 0o644)?;
         for (name, folder) in &content.photos {
             ensure!(
                 is_name(name),
                 "{name:?} is no name for photos: use letters, digits and -"
             );
             let frames = photos::frames(folder, content.most_photos)?;
-            archive.file(&format!("photos/{name}.rgb"), &frames, false)?;
+            archive.file(&format!("photos/{name}.rgb"), &frames, 0o644)?;
         }
         archive.finish()?;
         let kernel = debian.file(&format!("boot/vmlinuz-{}", debian.kernel));
@@ -119,7 +124,7 @@ fn modules(archive: &mut Archive<impl std::io::Write>, debian: &Debian) -> Resul
             }
             None => (&*name, read(&path)?),
         };
-        archive.file(&format!("modules/{name}"), &content, false)?;
+        archive.file(&format!("modules/{name}"), &content, 0o644)?;
         let options = if name == format!("{VIVID}.ko") {
             VIVID_OPTIONS
         } else {
@@ -127,52 +132,36 @@ fn modules(archive: &mut Archive<impl std::io::Write>, debian: &Debian) -> Resul
         };
         order.push_str(&format!("{name} {options}\n"));
     }
-    archive.file("modules/order", order.as_bytes(), false)?;
+    archive.file("modules/order", order.as_bytes(), 0o644)?;
     Ok(())
 }
 
-/// busybox, Debian's programs and ours, and every library that they ask for.
-fn programs(
-    archive: &mut Archive<impl std::io::Write>,
-    debian: &Debian,
-    program: &Path,
-) -> Result<()> {
-    let busybox = read(&debian.file("bin/busybox"))?;
-    archive.file("bin/busybox", &busybox, true)?;
-    archive.file(
-        LOADER,
-        &read(&library("ld-linux-aarch64.so.1", debian)?)?,
-        true,
-    )?;
-    let mut wanted = BTreeSet::new();
-    for path in PROGRAMS
-        .map(|path| debian.file(path))
-        .iter()
-        .map(PathBuf::as_path)
-        .chain([program])
-    {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let content = read(path)?;
-        wanted.extend(check::libraries(&content)?);
-        archive.file(&format!("bin/{name}"), &content, true)?;
-    }
-    let mut written = BTreeSet::from(["ld-linux-aarch64.so.1".to_owned()]);
-    while let Some(name) = wanted.pop_first() {
-        if written.insert(name.clone()) {
-            let content = read(&library(&name, debian)?)?;
-            wanted.extend(check::libraries(&content)?);
-            archive.file(&format!("lib/aarch64-linux-gnu/{name}"), &content, true)?;
+/// Debian's packages as they are, without what nobody looks at here.
+fn system(archive: &mut Archive<impl std::io::Write>, root: &Path) -> Result<()> {
+    let kept = |entry: &DirEntry| {
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let path = path.to_string_lossy();
+        !LEFT_OUT.iter().any(|left| path.starts_with(left))
+    };
+    let walk = WalkDir::new(root).min_depth(1).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(kept) {
+        let entry = entry?;
+        let path = entry.path();
+        let name = path.strip_prefix(root)?.to_string_lossy();
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            archive.folder(&name)?;
+        } else if kind.is_symlink() {
+            archive.link(&name, &fs::read_link(path)?.to_string_lossy())?;
+        } else {
+            archive.file(&name, &read(path)?, entry.metadata()?.mode() & 0o7777)?;
         }
     }
+    for (name, master) in [("passwd", "passwd.master"), ("group", "group.master")] {
+        let master = read(&root.join("usr/share/base-passwd").join(master))?;
+        archive.file(&format!("etc/{name}"), &master, 0o644)?;
+    }
     Ok(())
-}
-
-fn library(name: &str, debian: &Debian) -> Result<PathBuf> {
-    LIBRARIES
-        .iter()
-        .map(|folder| debian.file(folder).join(name))
-        .find(|path| path.exists())
-        .with_context(|| format!("none of Debian's packages for the board has the library {name}"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -29,7 +29,7 @@ pub fn start(image: &Image, disk: &Disk, folder: &Path) -> Result<Child> {
     command.arg("-initrd").arg(&image.initramfs);
     command.args([
         "-append",
-        "console=ttyAMA0 loglevel=4 panic=-1 rdinit=/init",
+        "console=ttyAMA0 loglevel=4 panic=-1 rdinit=/init net.ifnames=0 systemd.unit=multi-user.target systemd.getty_auto=no",
     ]);
     let path = |path: &Path| option(&path.display().to_string());
     command.arg("-drive").arg(format!(
