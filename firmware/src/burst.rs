@@ -68,11 +68,12 @@ impl Settings {
     }
 }
 
-/// A frame as it is learned: what the network saw and what it said.
+/// A frame that may be learned: what the network saw or would see, and what it said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shot {
     pub crop: Frame,
-    pub embedding: Vec<f32>,
+    /// `None` where there was no time yet to look.
+    pub embedding: Option<Vec<f32>>,
 }
 
 /// How many frames of a burst were passed over, and why.
@@ -228,7 +229,7 @@ mod tests {
             .collect();
         Shot {
             crop: Frame::new(SIDE, SIDE, row.repeat(SIDE as usize)).unwrap(),
-            embedding: Vec::new(),
+            embedding: None,
         }
     }
 
@@ -292,7 +293,7 @@ mod tests {
         fn frames_of_any_size_are_judged(width in 1u32..40, height in 1u32..40, seed: u8) {
             let rgb = (0..width * height * 3).map(|i| (i as u8).wrapping_mul(seed)).collect();
             let crop = Frame::new(width, height, rgb).unwrap();
-            let (frames, _) = taken([Shot { crop, embedding: Vec::new() }]);
+            let (frames, _) = taken([Shot { crop, embedding: None }]);
             prop_assert_eq!(frames, 1);
         }
     }

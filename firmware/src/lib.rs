@@ -11,9 +11,11 @@ mod cli;
 pub mod config;
 pub mod feed;
 pub mod log;
+mod look;
 pub mod memory;
 pub mod outputs;
 pub mod panel;
+mod rarely;
 pub mod scene;
 mod service;
 pub mod session;
@@ -25,6 +27,8 @@ pub mod teachings;
 pub mod trainer;
 pub mod upkeep;
 mod watch;
+#[cfg(test)]
+mod wiring;
 
 use std::{
     ffi::OsString,

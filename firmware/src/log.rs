@@ -17,6 +17,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+/// What `RUST_LOG` knows this program by.
+const TARGET: &str = "lastlayerd";
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
@@ -136,13 +139,10 @@ pub fn start_tracing(format: LogFormat) {
         LogFormat::Text => LevelFilter::INFO,
         LogFormat::Json => LevelFilter::ERROR,
     };
-    let asked = std::env::var("RUST_LOG").ok();
-    let filter = asked.as_deref().map(str::parse::<Targets>);
-    let wrong = matches!(filter, Some(Err(_)));
-    let filter = match filter {
-        Some(Ok(filter)) => filter,
-        _ => Targets::new().with_default(usual),
-    };
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = filter(&asked);
+    let wrong = filter.is_none() && !asked.is_empty();
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(usual));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
@@ -154,11 +154,23 @@ pub fn start_tracing(format: LogFormat) {
         .try_init();
     if wrong {
         tracing::warn!(
-            "RUST_LOG={:?} is no filter and is passed over; give a level such as debug, or \
-             lastlayer_firmware=debug,warn",
-            asked.unwrap_or_default()
+            target: TARGET,
+            "RUST_LOG={asked:?} is no filter and is passed over; give a level such as debug, or \
+             {TARGET}=debug"
         );
     }
+}
+
+/// `None` where it is none, or lets nothing of ours through without saying `off`: any word is the
+/// name of some module to `Targets`.
+fn filter(asked: &str) -> Option<Targets> {
+    // Nothing asked for: for `Targets` that is everything there is.
+    if asked.is_empty() {
+        return None;
+    }
+    let filter: Targets = asked.parse().ok()?;
+    let silent = !filter.would_enable(TARGET, &Level::ERROR);
+    (!silent || asked.contains("off")).then_some(filter)
 }
 
 pub struct Log<W> {
@@ -180,9 +192,9 @@ impl<W: Write> Log<W> {
                 self.out.flush()?;
             }
             LogFormat::Text => match event.level() {
-                Level::DEBUG => tracing::debug!("{event}"),
-                Level::WARN => tracing::warn!("{event}"),
-                _ => tracing::info!("{event}"),
+                Level::DEBUG => tracing::debug!(target: TARGET, "{event}"),
+                Level::WARN => tracing::warn!(target: TARGET, "{event}"),
+                _ => tracing::info!(target: TARGET, "{event}"),
             },
         }
         Ok(())
@@ -289,6 +301,27 @@ impl fmt::Display for Event<'_> {
                 out,
                 "stopped after {frames} frames, {dropped} dropped, {broken} broken"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_silences_by_mistake_is_none() {
+        for good in [
+            "debug",
+            "warn",
+            "lastlayerd=debug",
+            "off",
+            "ureq=debug,info",
+        ] {
+            assert!(filter(good).is_some(), "{good}");
+        }
+        for bad in ["", "verbose", "daemon=debug", "debug=debug=debug", "5!"] {
+            assert!(filter(bad).is_none(), "{bad}");
         }
     }
 }

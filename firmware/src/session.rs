@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A button of a class collects for that class and needs no release; a button `undo` undoes at
-//! once. It takes edges of buttons, frames with their embeddings, and results of training, and gives
+//! once. It takes edges of buttons, frames, and results of training, and gives
 //! actions; it does no work itself and knows no clock: every call says what time it is.
 
 use std::{sync::Arc, time::Duration};
@@ -53,8 +53,12 @@ impl State {
 /// What the session wants done.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Learn these frames as this class.
-    Learn { class: String, shots: Vec<Shot> },
+    /// Learn these frames as this class, which was called so in that edition of the classes.
+    Learn {
+        class: String,
+        edition: usize,
+        shots: Vec<Shot>,
+    },
     /// Forget the burst that was learned last.
     Undo,
     /// Add a class to the list; it becomes the selected one.
@@ -80,6 +84,8 @@ pub enum Refusal {
         fewest: usize,
         skipped: Skipped,
     },
+    #[error("the camera is lost, and nothing was learned; see what was said about it")]
+    CameraLost,
     #[error("the end came while the button was held, and nothing was learned; release it earlier")]
     Held,
     #[error("`undo` was pressed meanwhile, and the burst was dropped")]
@@ -107,8 +113,9 @@ fn advice(skipped: &Skipped) -> &'static str {
 pub struct Session {
     rules: Rules,
     state: State,
-    /// Classes there are.
+    /// Classes there are, and how often any of them was renamed or removed.
     classes: Arc<Vec<String>>,
+    edition: usize,
     selected: usize,
     /// When each button went down, while it is held.
     teach_down: Option<Duration>,
@@ -116,8 +123,10 @@ pub struct Session {
     burst_start: Duration,
     /// What is being taught: selected when the burst began.
     burst_class: Option<String>,
+    burst_edition: usize,
     /// Crops, not frames: a burst of a large camera's frames would not fit a small board.
     burst: Burst,
+    camera_lost: bool,
     /// While `Refusing`.
     refused_at: Duration,
 }
@@ -128,12 +137,15 @@ impl Session {
             rules,
             state: State::Watching,
             classes,
+            edition: 0,
             selected: 0,
             teach_down: None,
             next_down: None,
             burst_start: Duration::ZERO,
             burst_class: None,
+            burst_edition: 0,
             burst: Burst::default(),
+            camera_lost: false,
             refused_at: Duration::ZERO,
         }
     }
@@ -211,6 +223,7 @@ impl Session {
                 self.state = State::Collecting;
                 self.burst_start = now;
                 self.burst_class = class;
+                self.burst_edition = self.edition;
                 self.burst = Burst::default();
                 None
             }
@@ -256,6 +269,11 @@ impl Session {
         }
     }
 
+    /// Nothing comes while the camera is lost: a burst ends with what it has.
+    pub fn camera(&mut self, lost: bool) {
+        self.camera_lost = lost;
+    }
+
     /// Call it after every frame and at least every few milliseconds.
     pub fn tick(&mut self, now: Duration) -> Vec<Action> {
         let long = self.rules.long_press;
@@ -285,7 +303,7 @@ impl Session {
 
     fn burst_over(&self, now: Duration) -> bool {
         let late = now.saturating_sub(self.burst_start) >= self.rules.burst.longest();
-        self.burst.full(&self.rules.burst) || late
+        self.burst.full(&self.rules.burst) || late || self.camera_lost
     }
 
     fn end_burst(&mut self, now: Duration) -> Action {
@@ -293,6 +311,7 @@ impl Session {
         let fewest = self.rules.burst.fewest as usize;
         let reason = match self.burst_class.take() {
             None => Refusal::NoClass,
+            Some(_) if shots.len() < fewest && self.camera_lost => Refusal::CameraLost,
             Some(_) if shots.len() < fewest => Refusal::TooFewFrames {
                 frames: shots.len(),
                 fewest,
@@ -300,7 +319,11 @@ impl Session {
             },
             Some(class) => {
                 self.state = State::Training;
-                return Action::Learn { class, shots };
+                return Action::Learn {
+                    class,
+                    edition: self.burst_edition,
+                    shots,
+                };
             }
         };
         self.refuse(now);
@@ -329,8 +352,10 @@ impl Session {
         }
     }
 
-    /// The classes are these now; the selected one stays selected while it is there.
-    pub fn classes_are(&mut self, classes: Arc<Vec<String>>) {
+    /// The classes are these now; the selected one stays selected while it is there. A class that
+    /// is being taught is known by its name in the edition that was current when its burst began.
+    pub fn classes_are(&mut self, classes: Arc<Vec<String>>, edition: usize) {
+        self.edition = edition;
         let selected = self
             .selected()
             .and_then(|name| classes.iter().position(|class| class == name));

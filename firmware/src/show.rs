@@ -31,7 +31,10 @@ pub struct Show {
     /// Two classes have samples, so that something can be told apart.
     taught: bool,
     camera_lost: bool,
-    /// When the last frame was looked at, how long it took to come, and whether that was too long.
+    /// A frame was looked at.
+    began: bool,
+    /// When the last frame was looked at, how long it took to come, and whether what it showed is
+    /// too old to be shown.
     last: Option<Duration>,
     between: Duration,
     stale: bool,
@@ -56,6 +59,7 @@ impl Show {
             service,
             taught: false,
             camera_lost: false,
+            began: false,
             last: None,
             between: Duration::ZERO,
             stale: false,
@@ -78,7 +82,7 @@ impl Show {
     pub fn doing(&mut self, state: State, class: Option<&str>) {
         let standing = match state {
             // Nothing was seen yet.
-            State::Watching if self.last.is_none() => Standing::Starting,
+            State::Watching if !self.began => Standing::Starting,
             // A refusal is told once, by `once`.
             State::Watching | State::Refusing if self.taught => Standing::Watching,
             State::Watching | State::Refusing => Standing::Untaught,
@@ -107,6 +111,8 @@ impl Show {
         self.camera_lost = lost;
         self.lights.tell(Tell::Fault(Fault::CameraLost, lost));
         if lost {
+            // How long it is away says nothing about how slow it is.
+            self.last = None;
             self.sees_nothing(now);
             self.service.status("the camera is lost".into());
         }
@@ -130,10 +136,11 @@ impl Show {
         if self.camera_lost {
             return None;
         }
-        if let Some(last) = self.last.filter(|_| !self.stale) {
+        // Also where it was late: a camera may be as slow as that.
+        if let Some(last) = self.last {
             self.between = now.saturating_sub(last);
         }
-        (self.last, self.stale) = (Some(now), false);
+        (self.began, self.last, self.stale) = (true, Some(now), false);
         let steady = self.smoothing.frame(now, answers);
         let verdict = steady.verdict(classes);
         let seen = (verdict.class != UNKNOWN).then(|| verdict.class.clone());
@@ -170,5 +177,67 @@ impl Show {
         warnings.extend(self.outputs.warnings());
         warnings.extend(self.link.warnings());
         warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        panel::{LightPin, Lights},
+        smoothing::Settings,
+    };
+
+    /// Frames so many seconds apart, each of them sure of a car: how often the steady verdict is
+    /// said, and how often it was taken back before the next frame came.
+    fn watch(apart: f64, frames: u32) -> (usize, usize) {
+        let lights = LightsThread::start(Lights::<LightPin>::new(None, Vec::new())).unwrap();
+        let outputs = Outputs::start::<LightPin>("board", Vec::new(), Vec::new()).unwrap();
+        let mut show = Show::new(
+            Smoothing::new(Settings::default()),
+            lights,
+            outputs,
+            PanelLink::default(),
+            Service::default(),
+        );
+        let sure = [(0, 0.98), (1, 0.02)].map(|(class, confidence)| Answer { class, confidence });
+        let classes = ["car", "bird"].map(String::from);
+        let (mut said, mut stale) = (0, 0);
+        for frame in 0..frames {
+            let now = Duration::from_secs_f64(f64::from(frame) * apart);
+            said += usize::from(show.frame(now, 0, Some(&sure), &classes).is_some());
+            let next = now + Duration::from_secs_f64(apart * 0.99);
+            show.turn(next, true);
+            stale += usize::from(show.stale);
+        }
+        (said, stale)
+    }
+
+    #[test]
+    fn a_slow_camera_has_a_steady_verdict_too() {
+        assert_eq!(watch(0.1, 50), (1, 0));
+        // How slow it is is known from the second frame on.
+        let (said, stale) = watch(2.0, 20);
+        assert!((1..=2).contains(&said) && stale == 1, "{said} {stale}");
+    }
+
+    #[test]
+    fn what_was_seen_is_not_shown_for_long_when_nothing_more_comes() {
+        let lights = LightsThread::start(Lights::<LightPin>::new(None, Vec::new())).unwrap();
+        let outputs = Outputs::start::<LightPin>("board", Vec::new(), Vec::new()).unwrap();
+        let mut show = Show::new(
+            Smoothing::new(Settings::default()),
+            lights,
+            outputs,
+            PanelLink::default(),
+            Service::default(),
+        );
+        for frame in 0..10 {
+            show.frame(Duration::from_millis(frame * 100), frame, None, &[]);
+        }
+        show.turn(Duration::from_millis(1800), true);
+        assert!(!show.stale);
+        show.turn(Duration::from_millis(2000), true);
+        assert!(show.stale);
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     feed::{Feed, LiveFeed, SceneFeed},
     log::{Event, Log, start_tracing},
+    look::Looker,
     memory::Memory,
     outputs::{self, Outputs},
     panel::{
@@ -121,12 +122,12 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     );
     let mut watch = Watch {
         session: Session::new(rules, knowledge.classes.clone()),
-        preprocess: backbone.preprocess().clone(),
-        view: config.camera.view,
-        embedder,
+        looker: Looker::new(backbone.preprocess().clone(), config.camera.view, embedder),
+        burst: config.burst,
         knowledge,
         jobs,
         reports,
+        waiting: None,
         outstanding: false,
         server,
         show,

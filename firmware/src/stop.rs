@@ -1,4 +1,4 @@
-//! Ctrl-C and `systemctl stop` (SIGINT, SIGTERM) end watching in order: what is being learned is
+//! Ctrl-C, `systemctl stop` and a terminal that goes (SIGINT, SIGTERM, SIGHUP) end watching in order: what is being learned is
 //! still learned, and the terminal is put back.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
 };
 
@@ -21,7 +21,7 @@ pub struct Stop {
 impl Stop {
     pub fn on_signals() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             flag::register(signal, asked.clone())?;
         }
         Ok(Self { asked })

@@ -2,7 +2,6 @@
 //! fits the head on all kept samples. It owns what was taught.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -18,7 +17,7 @@ use lastlayer_shared::{
 };
 
 use crate::{
-    burst::Shot,
+    look::Seen,
     memory::{MemoryError, NewSample},
     teachings::Teachings,
     upkeep::{Reply, Request, UpkeepError},
@@ -38,6 +37,13 @@ pub enum TrainError {
     NothingToUndo,
     #[error("the class {0:?} is not there any more; nothing was learned")]
     ClassGone(String),
+    #[error("the network's answers to these frames are not made of numbers; nothing was learned")]
+    NothingSeen,
+}
+
+enum Change {
+    Renamed { from: String, to: String },
+    Removed(String),
 }
 
 impl TrainError {
@@ -51,8 +57,10 @@ impl TrainError {
 
 pub enum Job {
     Learn {
+        /// As it was called in this edition of the classes.
         class: String,
-        shots: Vec<Shot>,
+        edition: usize,
+        burst: Vec<Seen>,
     },
     Undo,
     AddClass,
@@ -64,6 +72,8 @@ pub enum Job {
 #[derive(Clone, Debug)]
 pub struct Knowledge {
     pub classes: Arc<Vec<String>>,
+    /// How often a class was renamed or removed since the start.
+    pub edition: usize,
     pub counts: Vec<usize>,
     /// `None` until two classes have samples.
     pub head: Option<Arc<Head>>,
@@ -108,8 +118,9 @@ pub struct Trainer {
     width: usize,
     /// What crops are taken from while this program runs.
     view: View,
-    /// Names that classes had, and the next ones: a class may be renamed while a burst of it runs.
-    renamed: HashMap<String, String>,
+    /// What became of classes since the start, the oldest first: one may be renamed or removed while
+    /// a burst of it runs.
+    changes: Vec<Change>,
     warnings: Vec<String>,
 }
 
@@ -119,7 +130,7 @@ impl Trainer {
             teachings,
             width,
             view,
-            renamed: HashMap::new(),
+            changes: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -140,6 +151,7 @@ impl Trainer {
                 .map(|(of_package, taught)| of_package + taught)
                 .collect(),
             classes: Arc::new(classes),
+            edition: self.changes.len(),
             head,
         }
     }
@@ -164,7 +176,11 @@ impl Trainer {
 
     fn work(&mut self, job: Job) -> Result<(Outcome, Knowledge), TrainError> {
         match job {
-            Job::Learn { class, shots } => self.learn(class, shots),
+            Job::Learn {
+                class,
+                edition,
+                burst,
+            } => self.learn(class, edition, burst),
             Job::Undo => {
                 let undone = self.teachings.memory.undo()?;
                 let (class, samples) = undone.ok_or(TrainError::NothingToUndo)?;
@@ -187,8 +203,12 @@ impl Trainer {
                     Reply::Done(change) => change,
                     _ => String::new(),
                 };
-                if let Request::RenameClass { from, to } = request {
-                    self.renamed.insert(from, to);
+                match request {
+                    Request::RenameClass { from, to } => {
+                        self.changes.push(Change::Renamed { from, to });
+                    }
+                    Request::RemoveClass { name } => self.changes.push(Change::Removed(name)),
+                    _ => {}
                 }
                 Ok((Outcome::Kept { change }, self.fit()?))
             }
@@ -198,16 +218,20 @@ impl Trainer {
     fn learn(
         &mut self,
         class: String,
-        shots: Vec<Shot>,
+        edition: usize,
+        burst: Vec<Seen>,
     ) -> Result<(Outcome, Knowledge), TrainError> {
-        let class = self.name_now(class)?;
+        let class = self.name_now(class, edition)?;
+        if burst.is_empty() {
+            return Err(TrainError::NothingSeen);
+        }
         let start = Instant::now();
-        let burst = shots
+        let burst = burst
             .into_iter()
-            .map(|shot| {
+            .map(|Seen { crop, embedding }| {
                 Ok(NewSample {
-                    crop: shot.crop.to_jpeg()?,
-                    embedding: shot.embedding,
+                    crop: crop.to_jpeg()?,
+                    embedding,
                     view: self.view,
                 })
             })
@@ -226,21 +250,21 @@ impl Trainer {
         Ok((outcome, knowledge))
     }
 
-    /// What a class is called now that was called so when its burst began.
-    fn name_now(&self, class: String) -> Result<String, TrainError> {
-        let classes = self.teachings.classes();
+    /// What a class is called now that was called so in an edition of the classes.
+    fn name_now(&self, class: String, edition: usize) -> Result<String, TrainError> {
         let mut name = &class;
-        // Names may go round in a circle.
-        for _ in 0..=self.renamed.len() {
-            if classes.contains(name) {
-                return Ok(name.clone());
-            }
-            match self.renamed.get(name) {
-                Some(next) => name = next,
-                None => break,
+        for change in self.changes.iter().skip(edition) {
+            match change {
+                Change::Renamed { from, to } if from == name => name = to,
+                Change::Removed(gone) if gone == name => return Err(TrainError::ClassGone(class)),
+                _ => {}
             }
         }
-        Err(TrainError::ClassGone(class))
+        // A reset takes classes away too.
+        match self.teachings.classes().contains(name) {
+            true => Ok(name.clone()),
+            false => Err(TrainError::ClassGone(class)),
+        }
     }
 
     /// What went wrong since the last call without a job failing.
@@ -286,5 +310,75 @@ impl Trainer {
                 }
             })?;
         Ok((jobs, reports))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{memory::Memory, upkeep::tests::package};
+
+    fn trainer() -> Trainer {
+        let memory = Memory::open(None, "net", 2).unwrap();
+        Trainer::new(
+            Teachings::new(package(), "hash".into(), memory),
+            2,
+            View::default(),
+        )
+    }
+
+    fn ask(trainer: &mut Trainer, request: Request) -> Knowledge {
+        trainer.work(Job::Upkeep(request, channel().0)).unwrap().1
+    }
+
+    fn rename(trainer: &mut Trainer, from: &str, to: &str) -> Knowledge {
+        let (from, to) = (from.into(), to.into());
+        ask(trainer, Request::RenameClass { from, to })
+    }
+
+    fn teach(trainer: &mut Trainer, class: &str, edition: usize) -> Result<String, String> {
+        let seen = Seen {
+            crop: lastlayer_shared::frame::Frame::new(1, 1, vec![0; 3]).unwrap(),
+            embedding: vec![1.0, 2.0],
+        };
+        let class = class.into();
+        let burst = vec![seen];
+        match trainer.work(Job::Learn {
+            class,
+            edition,
+            burst,
+        }) {
+            Ok((Outcome::Learned { class, .. }, _)) => Ok(class),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_burst_goes_to_the_class_that_was_meant_however_names_change_meanwhile() {
+        let mut trainer = trainer();
+        let began = trainer.start().unwrap().edition;
+        rename(&mut trainer, "car", "other");
+        rename(&mut trainer, "bird", "car");
+        let now = rename(&mut trainer, "other", "bird").edition;
+        assert_eq!(teach(&mut trainer, "car", began).unwrap(), "bird");
+        assert_eq!(teach(&mut trainer, "car", now).unwrap(), "car");
+        let name = "car".into();
+        ask(&mut trainer, Request::RemoveClass { name });
+        rename(&mut trainer, "bird", "car");
+        let error = teach(&mut trainer, "car", now).unwrap_err();
+        assert!(error.contains("is not there any more"), "{error}");
+    }
+
+    #[test]
+    fn a_burst_of_which_nothing_was_seen_is_refused() {
+        let mut trainer = trainer();
+        let (class, burst) = ("car".into(), Vec::new());
+        let job = Job::Learn {
+            class,
+            edition: 0,
+            burst,
+        };
+        assert!(matches!(trainer.work(job), Err(TrainError::NothingSeen)));
     }
 }

@@ -8,15 +8,14 @@ use std::{
 };
 
 use anyhow::Context;
-use lastlayer_shared::{
-    backbone::Embedder, frame::Frame, preprocess::Preprocess, verdict::Verdict, view::View,
-};
+use lastlayer_shared::{frame::Frame, verdict::Verdict};
 
 use crate::{
-    burst::Shot,
+    burst::{self, Shot},
     camera::{CameraNews, Capture},
     feed::Feed,
     log::{Event, Log},
+    look::{Looker, Waiting},
     panel::blink::Once,
     session::{Action, Session, State},
     show::Show,
@@ -31,12 +30,13 @@ const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd aga
 
 pub struct Watch<W: Write> {
     pub session: Session,
-    pub preprocess: Preprocess,
-    pub view: View,
-    pub embedder: Embedder,
+    pub looker: Looker,
+    pub burst: burst::Settings,
     pub knowledge: Knowledge,
     pub jobs: Sender<Job>,
     pub reports: Receiver<Report>,
+    /// A burst that becomes the panel's job when all of it was looked at.
+    pub waiting: Option<Waiting>,
     /// The panel's job was sent, and its report has not come yet.
     pub outstanding: bool,
     pub server: Option<Server>,
@@ -79,10 +79,11 @@ impl<W: Write> Watch<W> {
         let actions = self.session.stop(now);
         let mut result = self.act_all(actions, now);
         result = result.and(self.log_state(before, now));
+        result = result.and(self.catch_up(true));
         while self.outstanding {
             result = result.and(self.collect_reports(true, now));
         }
-        result
+        result.and(Ok(self.log.warn(now, self.show.warnings())?))
     }
 
     fn follow(
@@ -104,7 +105,7 @@ impl<W: Write> Watch<W> {
             }
             let start = Instant::now();
             let capture = moment.capture.as_ref();
-            let crop = capture.map(|capture| self.preprocess.crop(&capture.frame, &self.view));
+            let crop = capture.map(|capture| self.looker.crop(&capture.frame));
             let crop = crop.transpose()?;
             let before = self.session.state();
             let mut actions = Vec::new();
@@ -116,13 +117,21 @@ impl<W: Write> Watch<W> {
             self.act_all(actions, moment.now)?;
             self.log_state(before, moment.now)?;
             if let (Some(capture), Some(crop)) = (capture, crop) {
-                let embedding = self.look(capture, &crop, start, moment.now)?;
+                // Where time stands still there is enough of it.
+                let wait = self.session.collecting().is_some()
+                    && !feed.lockstep()
+                    && self.looker.should_wait(&self.burst);
+                let embedding = match wait {
+                    true => None,
+                    false => self.look(capture, &crop, start, moment.now)?,
+                };
                 self.session.frame(Shot { crop, embedding });
             }
             let before = self.session.state();
             let actions = self.session.tick(moment.now);
             self.act_all(actions, moment.now)?;
             self.log_state(before, moment.now)?;
+            self.catch_up(feed.lockstep())?;
             self.hear_requests();
             self.collect_reports(feed.lockstep(), moment.now)?;
             let alive = feed.silence() < self.patience + SILENCE;
@@ -133,6 +142,7 @@ impl<W: Write> Watch<W> {
 
     fn camera(&mut self, news: &CameraNews, now: Duration) -> anyhow::Result<()> {
         let delivers = matches!(news, CameraNews::Back(_));
+        self.session.camera(!delivers);
         self.show.camera(now, !delivers);
         self.log.write(&Event::Camera {
             time: now.as_secs_f64(),
@@ -150,15 +160,41 @@ impl<W: Write> Watch<W> {
         }
     }
 
-    /// Says what is seen; the frame's embedding. `start` is when the frame came.
+    /// Looks at what is left of a burst, or at the next frame of it, and hands it on when all of it
+    /// was looked at.
+    fn catch_up(&mut self, all: bool) -> anyhow::Result<()> {
+        let Some(mut burst) = self.waiting.take() else {
+            return Ok(());
+        };
+        if !self.looker.catch_up(&mut burst, all)? {
+            self.waiting = Some(burst);
+            return Ok(());
+        }
+        self.send(Job::Learn {
+            class: burst.class.clone(),
+            edition: burst.edition,
+            burst: burst.seen(),
+        })
+    }
+
+    fn send(&mut self, job: Job) -> anyhow::Result<()> {
+        self.jobs.send(job).ok().context(TRAINER_ENDED)?;
+        self.outstanding = true;
+        Ok(())
+    }
+
+    /// Says what is seen; the frame's embedding, where it has one. `start` is when the frame came.
     fn look(
         &mut self,
         capture: &Capture,
         crop: &Frame,
         start: Instant,
         now: Duration,
-    ) -> anyhow::Result<Vec<f32>> {
-        let embedding = self.embedder.embed_crop(crop)?;
+    ) -> anyhow::Result<Option<Vec<f32>>> {
+        let Some(embedding) = self.looker.embed(crop)? else {
+            self.log.warn(now, Vec::from_iter(self.looker.odd(now)))?;
+            return Ok(None);
+        };
         let classes = &self.knowledge.classes;
         let head = self.knowledge.head.as_deref();
         let answers = head.and_then(|head| head.confidences(&embedding));
@@ -182,7 +218,7 @@ impl<W: Write> Watch<W> {
                 confidence: *confidence,
             })?;
         }
-        Ok(embedding)
+        Ok(Some(embedding))
     }
 
     /// Every one of them, also where the log of an earlier one could not be written.
@@ -197,7 +233,14 @@ impl<W: Write> Watch<W> {
     fn act(&mut self, action: Action, now: Duration) -> anyhow::Result<()> {
         let time = now.as_secs_f64();
         let job = match action {
-            Action::Learn { class, shots } => Job::Learn { class, shots },
+            Action::Learn {
+                class,
+                edition,
+                shots,
+            } => {
+                self.waiting = Some(Waiting::new(class, edition, shots));
+                return Ok(());
+            }
             Action::Undo => Job::Undo,
             Action::AddClass => Job::AddClass,
             Action::Selected { class, index } => {
@@ -211,9 +254,7 @@ impl<W: Write> Watch<W> {
                 return Ok(self.log.write(&Event::Refused { time, reason })?);
             }
         };
-        self.jobs.send(job).ok().context(TRAINER_ENDED)?;
-        self.outstanding = true;
-        Ok(())
+        self.send(job)
     }
 
     /// Takes what the trainer has done; waits for it where time stands still meanwhile.
@@ -240,7 +281,9 @@ impl<W: Write> Watch<W> {
         self.knowledge = knowledge;
         let before = self.session.state();
         let selected = self.session.selected().map(str::to_owned);
-        self.session.classes_are(self.knowledge.classes.clone());
+        let edition = self.knowledge.edition;
+        self.session
+            .classes_are(self.knowledge.classes.clone(), edition);
         let can_tell = self.knowledge.head.is_some();
         self.show.knows(can_tell);
         let time = now.as_secs_f64();
@@ -302,7 +345,9 @@ impl<W: Write> Watch<W> {
             // Whoever asked from outside was told.
             Err(_) if !of_panel => {}
             Err(error) => {
-                self.show.disk_full(error.disk_is_full());
+                if error.disk_is_full() {
+                    self.show.disk_full(true);
+                }
                 let action = self.session.failed(now, error.to_string());
                 self.act(action, now)?;
             }

@@ -119,6 +119,7 @@ fn looking(path: &Path) {
          {alone:.1} ms: {:+.1}% (median of {LOOKS})",
         (whole / alone - 1.0) * 100.0
     );
+    assert!(whole <= 1.15 * alone, "more than 15% beside the network");
 }
 
 /// The program on a camera: from the end of a burst to the first verdict of the new head, and memory.
@@ -177,14 +178,18 @@ fn living(folder: &Path, package: &Path, frames: u64) {
     );
     let at = |board: &mut Board, frame: u64| {
         board.wait(|event| event["frame"].as_u64() >= Some(frame));
-        board.resident_mb()
+        board.megabytes("VmRSS:")
     };
     let quarter = at(&mut board, frames / 4);
     let last = at(&mut board, frames - 2);
     println!(
-        "memory with 100 samples: {quarter:.1} MB resident after {} frames, {last:.1} MB after {frames}",
-        frames / 4
+        "memory with 100 samples: {quarter:.1} MB resident after {} frames, {last:.1} MB after \
+         {frames}, {:.1} MB at most",
+        frames / 4,
+        board.megabytes("VmHWM:")
     );
+    assert!(last < 80.0, "more than 80 MB resident");
+    assert!(last - quarter < 1.0, "memory grows while watching");
 }
 
 struct Board {
@@ -213,9 +218,10 @@ impl Board {
         panic!("the board's program has ended");
     }
 
-    fn resident_mb(&self) -> f64 {
+    /// A line of Linux's about the process.
+    fn megabytes(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let line = status.lines().find(|line| line.starts_with(name));
         let kb = line.unwrap().split_whitespace().nth(1).unwrap();
         kb.parse::<f64>().unwrap() / 1024.0
     }

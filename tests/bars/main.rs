@@ -1,5 +1,6 @@
 //! `cargo bench --workspace --bench bars`: the figures that the documents state, measured in one
-//! run. Nothing is asserted: machines differ. `-- --frames 10000` watches for longer.
+//! run. Times are not asserted, as machines differ; a share of a time, and memory, are. `-- --frames
+//! 10000` watches for longer.
 
 mod board;
 mod heads;

@@ -1,7 +1,10 @@
 //! The board's program on a camera behind a child process, which a real board has for its CSI
 //! camera: here a command of the shell that writes JPEGs of real photos.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use lastlayer_shared::frame::Frame;
 
@@ -94,4 +97,31 @@ fn a_cameras_program_that_gives_no_frame_at_the_start_says_why() {
         let message = fail(&mut board, 1);
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn what_an_output_runs_and_a_camera_that_will_not_end_hold_nothing_up() {
+    let site = Site::new();
+    let began = site.path("began");
+    let command = format!("trap '' TERM; touch {}; sleep 1000", began.display());
+    let config = site.path("stubborn.toml");
+    let text = format!(
+        "[[output]]\nhold_seconds = 0.0\ntimeout_seconds = 600.0\n\
+         command = [\"sh\", \"-c\", {command:?}]\n"
+    );
+    fs::write(&config, text).unwrap();
+    let cars = write_jpegs(&site, "car");
+    let camera = format!("pipe:trap '' TERM; {}", showing(&cars));
+    let mut board = site.live_on(&camera, &["--config", &config.display().to_string()]);
+    while !began.exists() {
+        board.wait_for("verdict");
+    }
+    // It sleeps for longer than any test.
+    (0..20).for_each(|_| drop(board.wait_for("verdict")));
+    let asked = Instant::now();
+    board.interrupt();
+    assert_eq!(board.wait_for("stopped")["broken"], 0);
+    assert_eq!(board.exit_code(), Some(0));
+    // Whether it hangs, not how quick this machine is: 2 seconds are what boards are promised.
+    assert!(asked.elapsed() < Duration::from_secs(10));
 }

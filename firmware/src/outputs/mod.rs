@@ -6,7 +6,6 @@
 
 mod decide;
 mod lines;
-mod rarely;
 mod run;
 pub mod settings;
 
@@ -29,8 +28,8 @@ pub use decide::{Action, Decider};
 pub use settings::{Settings, SettingsError, check};
 
 use crate::panel::{LightPin, gpio::Opener};
+use crate::rarely::Rarely;
 use lines::{Lines, Wire};
-use rarely::Rarely;
 use run::{QUEUE, Queue, Runner};
 
 /// How long what is still running or waiting at the end may take.
@@ -266,7 +265,5 @@ fn clock() -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
-#[cfg(test)]
-mod document;
 #[cfg(test)]
 mod tests;

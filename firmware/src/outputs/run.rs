@@ -25,7 +25,8 @@ use std::{
 use lastlayer_shared::error::one_line;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Settings, rarely::Rarely};
+use super::Settings;
+use crate::rarely::Rarely;
 
 /// Verdicts that may wait for a command or a webhook to be done.
 pub const QUEUE: usize = 8;

@@ -29,8 +29,14 @@ struct Bench {
     /// When the job that runs is done.
     working: Option<(u64, Action)>,
     training: u64,
-    /// Samples that were learned, burst by burst.
-    bursts: Vec<usize>,
+    /// Frames that came, and those of the burst that is collected: each is known by its number.
+    frames: usize,
+    offered: Vec<f32>,
+    /// Bursts that began, and those that were handed on or refused.
+    begun: usize,
+    ended: usize,
+    /// What was learned, burst by burst.
+    bursts: Vec<Vec<f32>>,
 }
 
 impl Bench {
@@ -51,6 +57,10 @@ impl Bench {
             now: 0,
             working: None,
             training: 0,
+            frames: 0,
+            offered: Vec::new(),
+            begun: 0,
+            ended: 0,
             bursts: Vec::new(),
         }
     }
@@ -60,12 +70,35 @@ impl Bench {
         while self.now < end {
             let mut actions = Vec::new();
             for edge in self.panel.poll(ms(self.now)) {
-                actions.extend(self.session.edge(edge));
+                actions.extend(self.tick(edge.at));
+                let begins = edge.down && self.begins(&edge.button);
+                let of_edge = self.session.edge(edge);
+                if begins {
+                    assert_eq!(self.session.state(), State::Collecting);
+                    self.begun += 1;
+                    self.offered.clear();
+                }
+                // `undo` in a burst is its end.
+                let undone = |action: &&Action| {
+                    let reason = Refusal::Undone;
+                    **action == Action::Refused { reason }
+                };
+                self.ended += of_edge.iter().filter(undone).count();
+                actions.extend(of_edge);
             }
             if self.now.is_multiple_of(35) {
-                self.session.frame(frame());
+                self.frames += 1;
+                let embedding = vec![self.frames as f32];
+                if self.session.state() == State::Collecting {
+                    self.offered.extend(&embedding);
+                }
+                let embedding = Some(embedding);
+                self.session.frame(Shot {
+                    embedding,
+                    ..frame()
+                });
             }
-            actions.extend(self.session.tick(ms(self.now)));
+            actions.extend(self.tick(ms(self.now)));
             if self
                 .working
                 .as_ref()
@@ -84,22 +117,57 @@ impl Bench {
         }
     }
 
+    /// Whether a press of this button begins a burst now.
+    fn begins(&self, button: &ButtonName) -> bool {
+        let free = matches!(self.session.state(), State::Watching | State::Refusing);
+        let teaches = match button {
+            ButtonName::Teach => true,
+            ButtonName::Next | ButtonName::Undo => false,
+            button => self.session.class_of(button).is_some(),
+        };
+        free && teaches
+    }
+
+    /// Whatever ends a burst here ends it with one action, and a burst that is learned has every
+    /// frame that came until it was full.
+    fn tick(&mut self, at: Duration) -> Vec<Action> {
+        let collecting = self.session.state() == State::Collecting;
+        let actions = self.session.tick(at);
+        if collecting && self.session.state() != State::Collecting {
+            let ends = |action: &&Action| !matches!(action, Action::AddClass);
+            assert_eq!(actions.iter().filter(ends).count(), 1, "{actions:?}");
+            self.ended += 1;
+        }
+        for action in &actions {
+            if let Action::Learn { shots, .. } = action {
+                let taken: Vec<f32> = shots
+                    .iter()
+                    .flat_map(|s| s.embedding.clone().unwrap())
+                    .collect();
+                let all = self.offered.len().min(4);
+                assert_eq!(taken, self.offered[..all]);
+            }
+        }
+        actions
+    }
+
     /// What the trainer does, without a head.
     fn finish(&mut self, job: Action) {
         match job {
-            Action::Learn { class, shots } => {
+            Action::Learn { class, shots, .. } => {
                 let burst = shots.into_iter().map(|shot| NewSample {
-                    embedding: shot.embedding,
+                    embedding: shot.embedding.unwrap(),
                     crop: Vec::new(),
                     view: Default::default(),
                 });
                 let burst: Vec<NewSample> = burst.collect();
-                self.bursts.push(burst.len());
+                let numbers = burst.iter().map(|sample| sample.embedding[0]);
+                self.bursts.push(numbers.collect());
                 self.memory.add_burst(&class, burst).unwrap();
             }
             Action::Undo => {
                 let undone = self.memory.undo().unwrap().map(|(_, samples)| samples);
-                assert_eq!(undone, self.bursts.pop());
+                assert_eq!(undone, self.bursts.pop().map(|burst| burst.len()));
                 if undone.is_none() {
                     self.session.failed(ms(self.now), "nothing to undo".into());
                     return;
@@ -107,7 +175,7 @@ impl Bench {
             }
             Action::AddClass => {
                 let count = self.session.classes.len() + 1;
-                self.session.classes_are(names(count));
+                self.session.classes_are(names(count), 0);
             }
             _ => unreachable!(),
         }
@@ -139,6 +207,8 @@ proptest! {
         bench.run(8000);
         prop_assert_eq!(bench.session.state(), State::Watching);
         prop_assert!(bench.working.is_none());
-        prop_assert_eq!(bench.memory.samples().len(), bench.bursts.iter().sum::<usize>());
+        prop_assert_eq!(bench.begun, bench.ended);
+        let kept = bench.memory.samples().iter().map(|sample| sample.embedding[0]);
+        prop_assert_eq!(kept.collect::<Vec<f32>>(), bench.bursts.concat());
     }
 }

@@ -37,7 +37,7 @@ fn edge(button: ButtonName, down: bool, at: u64) -> Edge {
 pub(super) fn frame() -> Shot {
     Shot {
         crop: Frame::new(1, 1, vec![0; 3]).unwrap(),
-        embedding: vec![1.0],
+        embedding: Some(vec![1.0]),
     }
 }
 
@@ -65,7 +65,7 @@ fn a_short_press_learns_a_full_burst() {
     assert_eq!(session.state(), State::Collecting);
     session.edge(edge(ButtonName::Teach, false, 100));
     let actions = run(&mut session, 100, 2000);
-    let [(400, Action::Learn { class, shots })] = actions.as_slice() else {
+    let [(400, Action::Learn { class, shots, .. })] = actions.as_slice() else {
         panic!("{actions:?}");
     };
     assert_eq!((class.as_str(), shots.len()), ("c0", 4));
@@ -139,7 +139,7 @@ fn the_end_finishes_a_released_burst_and_drops_a_held_one() {
     (0..3).for_each(|_| session.frame(frame()));
     let actions = session.stop(ms(1150));
     assert!(
-        matches!(actions.as_slice(), [Action::Learn { class, shots }] if class == "c0" && shots.len() == 3),
+        matches!(actions.as_slice(), [Action::Learn { class, shots, .. }] if class == "c0" && shots.len() == 3),
         "{actions:?}"
     );
     session.finished();
@@ -157,7 +157,7 @@ fn next_goes_round_and_held_adds_a_class() {
     assert_eq!(tap(500), [selected(0)]);
     session.edge(edge(ButtonName::Next, true, 1000));
     assert_eq!(run(&mut session, 1000, 4000), [(3000, Action::AddClass)]);
-    session.classes_are(names(3));
+    session.classes_are(names(3), 0);
     session.select("c2");
     session.finished();
     assert_eq!(session.selected(), Some("c2"));
@@ -224,12 +224,12 @@ fn a_button_of_a_class_teaches_it_at_once_and_undo_needs_no_holding() {
     assert_eq!(actions, [Action::Refused { reason }]);
     // A wire's button goes by its class's name, wherever that stands when the press is looked at.
     let wire = ButtonName::OfClass("c2".into());
-    session.classes_are(Arc::new(vec!["c2".into()]));
+    session.classes_are(Arc::new(vec!["c2".into()]), 0);
     session.edge(edge(wire.clone(), true, 9000));
     assert_eq!(session.collecting(), Some("c2"));
     run(&mut session, 9000, 12000);
     session.finished();
-    session.classes_are(names(2));
+    session.classes_are(names(2), 0);
     let reason = Refusal::NoClassOfButton(wire.clone());
     let actions = session.edge(edge(wire, true, 13_000));
     assert_eq!(actions, [Action::Refused { reason }]);
@@ -252,12 +252,12 @@ fn what_is_selected_stays_selected_and_a_burst_keeps_its_class() {
         "{actions:?}"
     );
     // The first class was removed.
-    session.classes_are(Arc::new(vec!["c1".into(), "c2".into()]));
+    session.classes_are(Arc::new(vec!["c1".into(), "c2".into()]), 0);
     session.finished();
     assert_eq!(session.selected(), Some("c2"));
-    session.classes_are(Arc::new(vec!["c1".into()]));
+    session.classes_are(Arc::new(vec!["c1".into()]), 0);
     assert_eq!(session.selected(), Some("c1"));
-    session.classes_are(Arc::default());
+    session.classes_are(Arc::default(), 0);
     assert_eq!(session.selected(), None);
 }
 
@@ -333,7 +333,7 @@ proptest! {
                 }
                 Step::Classes(count) => {
                     classes = count;
-                    session.classes_are(names(count));
+                    session.classes_are(names(count), 0);
                     Vec::new()
                 }
                 Step::Wait(time) => { now += time; Vec::new() }
@@ -352,7 +352,7 @@ proptest! {
             actions.extend(session.tick(ms(now)));
             for action in actions {
                 match action {
-                    Action::Learn { class, shots } => {
+                    Action::Learn { class, shots, .. } => {
                         prop_assert!(!class.is_empty());
                         prop_assert!((2..=4).contains(&shots.len()));
                         prop_assert!(!std::mem::replace(&mut outstanding, true));
@@ -361,7 +361,7 @@ proptest! {
                     Action::AddClass => {
                         prop_assert!(!std::mem::replace(&mut outstanding, true));
                         classes += 1;
-                        session.classes_are(names(classes));
+                        session.classes_are(names(classes), 0);
                     }
                     Action::Selected { index, .. } => prop_assert!(index < classes),
                     Action::Refused { .. } => {}

@@ -148,4 +148,4 @@ impl Teachings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

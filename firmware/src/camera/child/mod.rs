@@ -180,6 +180,10 @@ impl FrameSource for ChildCamera {
             return Err(self.ended(&end));
         }
         let Some(bytes) = newest else {
+            // Somebody that it started may hold its pipe open for ever.
+            if self.process.ended() {
+                return Err(self.ended(&End::Closed));
+            }
             return self.waited_too_long().map(|()| None);
         };
         let Launch {

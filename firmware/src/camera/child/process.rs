@@ -22,6 +22,9 @@ const GRACE: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_millis(10);
 /// Of what it says, so many characters of the last line are kept.
 const LINE: usize = 300;
+/// As much as a pipe holds is a flood: reading it at full speed would take a whole core.
+const FLOOD: usize = 1 << 16;
+const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 
 pub struct Process {
     child: Child,
@@ -77,6 +80,11 @@ impl Process {
             true => String::new(),
             false => format!("; it said: {}", *said),
         }
+    }
+
+    /// It ended; what it has left in its pipe may still come.
+    pub fn ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// How it ended, when it has closed its output: it may take a moment more.
@@ -139,7 +147,7 @@ fn cannot_start(launch: &Launch, source: io::Error) -> CameraError {
 
 /// Reads on to the end, so that the child never waits for a reader, and keeps the last line.
 fn listen(mut stderr: ChildStderr, said: &Mutex<String>) {
-    let (mut buffer, mut line) = ([0; 4096], Vec::new());
+    let (mut buffer, mut line) = (vec![0; FLOOD], Vec::new());
     loop {
         let length = match stderr.read(&mut buffer) {
             Ok(length) if length > 0 => length,
@@ -152,6 +160,9 @@ fn listen(mut stderr: ChildStderr, said: &Mutex<String>) {
                 _ if line.len() < LINE => line.push(*byte),
                 _ => {}
             }
+        }
+        if length >= FLOOD / 2 {
+            thread::sleep(FLOOD_PAUSE);
         }
     }
 }

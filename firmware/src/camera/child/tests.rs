@@ -213,3 +213,25 @@ fn a_jetson_without_gstreamer_says_what_to_install() {
     let message = end(&mut camera);
     assert!(message.contains("install gstreamer1.0-tools"), "{message}");
 }
+
+#[test]
+fn its_end_is_told_also_where_somebody_else_holds_its_pipe() {
+    let mut camera = start("setsid sleep 3 & printf 'no sensor\\n' >&2; exit 4", None);
+    let begin = Instant::now();
+    let message = end(&mut camera);
+    assert!(message.contains("exit status: 4"), "{message}");
+    assert!(begin.elapsed() < Duration::from_secs(3), "{message}");
+}
+
+#[test]
+fn a_flood_of_complaints_does_not_stop_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.jpg", 50);
+    let path = folder.path().join("a.jpg").display().to_string();
+    let command = format!("yes complaint >&2 & while cat {path}; do sleep 0.05; done");
+    let mut camera = start(&command, None);
+    for _ in 0..5 {
+        next(&mut camera).unwrap();
+    }
+    assert!(camera.process.said().ends_with("complaint"));
+}

@@ -16,7 +16,7 @@ struct File {
 }
 
 fn snippets() -> Vec<File> {
-    let document = include_str!("../../../docs/wiring.md");
+    let document = include_str!("../../docs/wiring.md");
     let parts = document.split("```toml\n").skip(1);
     parts
         .map(|part| {
