@@ -13,6 +13,7 @@ pub mod feed;
 pub mod log;
 pub mod memory;
 pub mod outputs;
+mod owner;
 pub mod panel;
 pub mod scene;
 mod service;

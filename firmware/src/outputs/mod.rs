@@ -126,6 +126,13 @@ fn programs(settings: &[Settings]) -> impl Iterator<Item = String> {
     })
 }
 
+/// The keys of the outputs for this class.
+pub fn naming(settings: &[Settings], class: &str) -> Vec<String> {
+    let outputs = settings.iter().enumerate();
+    let naming = outputs.filter(|(_, output)| output.class.as_deref() == Some(class));
+    naming.map(|(i, output)| settings::key(i, output)).collect()
+}
+
 /// Classes that outputs name and the board does not have; they may come or be renamed.
 pub fn strangers(settings: &[Settings], classes: &[String]) -> Vec<String> {
     let strange = |(place, output): (usize, &Settings)| {
