@@ -2,7 +2,7 @@
 //! stands on, and says in plain words what is wrong.
 
 use std::{
-    io::{Write, stdout},
+    io::{self, ErrorKind, Write, stdout},
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -10,15 +10,17 @@ use std::{
 
 use anyhow::bail;
 use lastlayer_shared::{backbone::Backbone, error::one_line, package::Package};
+use rustix::process::geteuid;
 
 use crate::{
-    camera::{CameraNews, Keeper, Settings as CameraSettings, Step},
+    camera::{CameraError, CameraNews, Keeper, Settings as CameraSettings, Step},
     config::Config,
     log::LogError,
     memory::{Memory, MemoryError},
-    outputs,
+    outputs, owner,
     panel::gpio::{self, Opener},
     teachings::Teachings,
+    upkeep::{self, Reply, Request},
 };
 
 /// Longer than a CSI camera's program may take for its first frame.
@@ -29,6 +31,12 @@ type Found = Result<String, Vec<String>>;
 
 /// Prints a line a thing; an error says how many are wrong.
 pub fn run(config: &Config) -> anyhow::Result<()> {
+    if let Some(state) = &config.state {
+        owner::see_as_owner(state, |owner| {
+            let text = format!("looked at as {owner}, to whom the state folder belongs");
+            Ok(writeln!(stdout(), "note   {text}").map_err(LogError::from)?)
+        })?;
+    }
     let mut wrong = 0;
     let mut say = |what: &str, found: Found| -> Result<(), LogError> {
         let mut out = stdout().lock();
@@ -53,23 +61,24 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             (None, None)
         }
     };
-    let (found, classes) = state(config.state.as_deref(), backbone.as_ref(), package);
-    say("state", found)?;
-    say("camera", camera(&config.camera))?;
+    let state = state(config.state.as_deref(), backbone.as_ref(), package);
+    say("state", state.found)?;
+    say("camera", camera(&config.camera, state.runs))?;
     let listing = gpio::list();
     let mut opener = Opener::new(&listing);
     let problems = config.panel.problems(&mut opener);
     let chip = config.panel.chip.as_deref();
     let of_outputs = outputs::problems(&config.outputs, chip, &mut opener);
-    let panel = match config.panel.is_empty() {
-        true => "none: nothing can be taught without --panel keyboard".into(),
-        false => "every line is there and free".into(),
+    let panel = match (config.panel.is_empty(), state.runs) {
+        (true, _) => "none: nothing can be taught without --panel keyboard",
+        (false, true) => "every line is there, and free or lastlayerd's",
+        (false, false) => "every line is there and free",
     };
-    say("panel", none_or(problems, panel))?;
+    say("panel", none_or(problems, panel.into()))?;
     let count = config.outputs.len();
     say("outputs", none_or(of_outputs, format!("{count}")))?;
     // Classes may still be added or renamed: nothing is wrong with waiting for one.
-    if let Some(classes) = &classes {
+    if let Some(classes) = &state.classes {
         let mut strangers = config.panel.strangers(classes);
         strangers.extend(outputs::strangers(&config.outputs, classes));
         let mut out = stdout().lock();
@@ -116,56 +125,126 @@ fn open_package(path: Option<&Path>) -> Result<(String, Backbone, Package), Stri
     Ok((text, backbone, package))
 }
 
-/// With the classes of the board, where they are known.
-fn state(
-    folder: Option<&Path>,
-    backbone: Option<&Backbone>,
-    package: Option<Package>,
-) -> (Found, Option<Vec<String>>) {
-    let starting = package.as_ref().map(|package| package.classes.clone());
-    let Some(folder) = folder else {
-        let text = "none: what is taught is gone when the program ends";
-        return (Ok(text.into()), starting);
-    };
-    // Opening would make it.
-    match folder.try_exists() {
-        Ok(true) => {}
-        Ok(false) => {
-            let text = format!("{} is not there yet and will be made", folder.display());
-            return (Ok(text), starting);
-        }
-        Err(error) => {
-            let text = format!("{} cannot be looked into: {error}", folder.display());
-            return (Err(vec![text]), starting);
+/// What was found of the state folder.
+struct State {
+    found: Found,
+    /// The board's, where they are known.
+    classes: Option<Vec<String>>,
+    /// Whether lastlayerd runs on it, and so holds the camera and the lines.
+    runs: bool,
+}
+
+impl State {
+    fn new(found: Found, classes: Option<Vec<String>>) -> Self {
+        Self {
+            found,
+            classes,
+            runs: false,
         }
     }
+
+    fn wrong(problem: String) -> Self {
+        Self::new(Err(vec![problem]), None)
+    }
+}
+
+fn state(folder: Option<&Path>, backbone: Option<&Backbone>, package: Option<Package>) -> State {
+    let of_package = package.as_ref().map(|package| package.classes.clone());
+    let Some(folder) = folder else {
+        let text = "none: what is taught is gone when the program ends";
+        return State::new(Ok(text.into()), of_package);
+    };
+    // Opening would make it.
+    match folder.metadata() {
+        Ok(there) if there.is_dir() => taught(folder, backbone, package),
+        Ok(_) => State::wrong(format!("{} is a file; give a folder", folder.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            State::new(makeable(folder), of_package)
+        }
+        Err(source) => {
+            let folder = folder.into();
+            let error = owner::explain(MemoryError::Folder { folder, source });
+            State::wrong(one_line(error.as_ref()))
+        }
+    }
+}
+
+/// What a folder that is there has in it.
+fn taught(folder: &Path, backbone: Option<&Backbone>, package: Option<Package>) -> State {
     let memory = match backbone {
         Some(backbone) => Memory::open(Some(folder), backbone.id(), backbone.width()),
         None => Memory::open_any(folder),
     };
-    match memory {
-        Ok(memory) => {
-            let text = format!("{}: {} samples", folder.display(), memory.samples().len());
-            let classes =
-                package.map(|package| Teachings::new(package, String::new(), memory).classes());
-            (Ok(text), classes)
-        }
-        // Whoever runs holds the camera and the lines, and is asked for the classes.
+    let place = folder.display();
+    let memory = match memory {
+        Ok(memory) => memory,
         Err(MemoryError::InUse(_)) => {
-            let text = format!("{}: lastlayerd runs on it", folder.display());
-            (Ok(text), None)
+            let text = format!("{place}: lastlayerd runs on it");
+            let state = match upkeep::ask(folder, &Request::Classes) {
+                Some(Ok(Reply::Classes(lines))) => {
+                    let classes = lines.into_iter().map(|line| line.class);
+                    State::new(Ok(text), Some(classes.collect()))
+                }
+                Some(Err(error)) => State::wrong(format!("{text}; {error}")),
+                _ => State::new(Ok(text), None),
+            };
+            return State {
+                runs: true,
+                ..state
+            };
         }
-        Err(error) => (Err(vec![one_line(&error)]), None),
-    }
+        Err(error) => return State::wrong(one_line(owner::explain(error).as_ref())),
+    };
+    let text = format!("{place}: {} samples", memory.samples().len());
+    let classes = package.map(|package| Teachings::new(package, String::new(), memory).classes());
+    State::new(Ok(text), classes)
 }
 
-/// Waits for its first frame.
-fn camera(settings: &CameraSettings) -> Found {
+/// Whether a folder that is not there can be made, found out above it: nothing is left behind.
+fn makeable(folder: &Path) -> Found {
+    let place = folder.display();
+    let Some((above, _)) = owner::nearest(folder) else {
+        return Err(vec![format!("{place} cannot be made")]);
+    };
+    let attempt = tempfile::Builder::new()
+        .prefix(".lastlayer-check-")
+        .tempdir_in(above);
+    let Err(error) = attempt else {
+        return Ok(format!("{place} is not there yet and will be made"));
+    };
+    // Its own message names the temporary folder.
+    let kind = error.kind();
+    let source = match kind {
+        // Of the kernel's own file systems.
+        ErrorKind::NotFound => "nothing can be made there".into(),
+        _ => io::Error::from(kind).to_string(),
+    };
+    let denied = kind == ErrorKind::PermissionDenied;
+    let owned = denied.then(|| owner::foreign(folder, geteuid().as_raw()));
+    Err(vec![owned.flatten().unwrap_or_else(|| {
+        let above = above.display();
+        format!(
+            "{place} is not there and cannot be made in {above}: {source}; give another as `state`"
+        )
+    })])
+}
+
+/// Waits for its first frame. `runs`: lastlayerd does, and most likely holds this camera.
+fn camera(settings: &CameraSettings, runs: bool) -> Found {
     let settings = CameraSettings {
         wait: false,
         ..settings.clone()
     };
-    let failed = |error: &dyn std::error::Error| vec![one_line(error)];
+    let failed = |error: &CameraError| {
+        let why = match error {
+            CameraError::Busy(_) | CameraError::ChildEnded { .. } if runs => {
+                "; lastlayerd runs and holds its camera: if that is this one, all is well, and it can \
+                 be looked at when lastlayerd is stopped"
+            }
+            _ => "",
+        };
+        vec![one_line(error) + why]
+    };
     let mut keeper = Keeper::start(&settings).map_err(|error| failed(&error))?;
     let start = Instant::now();
     // The source itself ends waiting with an error: after its timeout, or a while longer where a

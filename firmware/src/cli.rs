@@ -61,7 +61,11 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// /dev/videoN; rpicam or argus, a CSI camera; pipe:COMMAND that writes MJPEG; or folder:DIR,
     /// photos [default: /dev/video0]
-    #[arg(long, value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from))]
+    #[arg(
+        long,
+        global = true,
+        value_parser = OsStringValueParser::new().try_map(CameraAddress::try_from)
+    )]
     pub camera: Option<CameraAddress>,
     /// Timed lines `SECONDS show FOLDER`, `press BUTTON`, `release BUTTON`, `end`; needs folder:DIR,
     /// and presses the buttons itself
@@ -171,6 +175,7 @@ impl Options {
         config.log = self.log.unwrap_or(config.log);
         config.package = self.package.clone().or(config.package);
         config.state = self.state.clone().or(config.state);
+        config.check().map_err(ConfigError::Together)?;
         Ok(config)
     }
 }
@@ -213,12 +218,31 @@ mod tests {
             arguments.options.config().unwrap()
         };
         let file = read(&[]);
-        assert_eq!(file.package, Some("a.llp".into()));
+        assert_eq!(file.package, Some(folder.path().join("a.llp")));
         assert_eq!((file.burst.frames, file.burst.fewest), (4, 3));
         let both = read(&["--package", "b.llp", "--burst", "2"]);
         assert_eq!(both.package, Some("b.llp".into()));
-        assert_eq!(both.state, Some("s".into()));
+        assert_eq!(both.state, Some(folder.path().join("s")));
         assert_eq!((both.burst.frames, both.burst.fewest), (2, 2));
         assert_eq!(both.burst.seconds, 2.0);
+    }
+
+    #[test]
+    fn what_the_two_say_together_is_checked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, "[camera]\nformat = 'MJPG'").unwrap();
+        for (more, expected) in [
+            (
+                ["--camera", "folder:x"],
+                "camera.format: photos have their own",
+            ),
+            (["--camera", "rpicam"], "camera.format: a CSI camera"),
+        ] {
+            let words = ["lastlayerd", "check", "--config", path.to_str().unwrap()];
+            let words = words.iter().chain(&more).map(OsString::from);
+            let error = Arguments::read(words).options.config().unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 }

@@ -1,18 +1,23 @@
 //! The configuration file, `/etc/lastlayer/lastlayerd.toml`. Every room declares its own table;
 //! here they become one. `etc/lastlayerd.toml` documents every key.
 
+mod wrong;
+
 use std::path::{Path, PathBuf};
 
 use lastlayer_shared::file::{self, FileError};
 use serde::Deserialize;
 
-use crate::{burst, camera, log::LogFormat, outputs, panel, smoothing};
+use crate::{
+    burst,
+    camera::{self, CameraAddress},
+    log::LogFormat,
+    outputs, panel, smoothing,
+};
 
 /// Read where the command line names neither a configuration nor a package.
 pub const PLACE: &str = "/etc/lastlayer/lastlayerd.toml";
 const MAX_SIZE: u64 = 1 << 20;
-/// A key that is less alike is no slip of the pen (Jaro-Winkler, 0..=1).
-const ALIKE: f64 = 0.8;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +50,11 @@ pub enum ConfigError {
     },
     #[error("{path}: {reason}")]
     Value { path: PathBuf, reason: String },
+    #[error("the command line and the configuration do not go together: {0}")]
+    Together(String),
+    /// The package or what was taught, where it does not become right by itself.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 impl Config {
@@ -54,20 +64,38 @@ impl Config {
             path: path.into(),
             reason: "it is not text (UTF-8)".into(),
         })?;
-        Self::parse(&text, path)
+        let mut config = Self::parse(&text, path)?;
+        config.resolve(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// What is not absolute is beside the file: where a program is started from is no reason for it
+    /// to teach another folder.
+    fn resolve(&mut self, folder: &Path) {
+        let paths = [self.package.as_mut(), self.state.as_mut()];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        if let CameraAddress::Folder(photos) = &mut self.camera.source {
+            *photos = folder.join(&*photos);
+        }
     }
 
     /// `path` is for errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start.min(text.len()));
-            let before = text.get(..start).unwrap_or("");
+        let failed = |key: &str, error: toml::de::Error| {
+            let span = error.span().unwrap_or_default();
+            let before = text.get(..span.start).unwrap_or_default();
+            let given = text.get(span).unwrap_or_default();
             ConfigError::Line {
                 path: path.into(),
                 line: before.matches('\n').count() + 1,
-                reason: suggest(error.message()),
+                reason: wrong::reason(key, error.message(), given),
             }
-        })?;
+        };
+        let reader = toml::Deserializer::parse(text).map_err(|error| failed("", error))?;
+        let config: Self = serde_path_to_error::deserialize(reader)
+            .map_err(|error| failed(&error.path().to_string(), error.into_inner()))?;
         config.check().map_err(|reason| ConfigError::Value {
             path: path.into(),
             reason,
@@ -76,37 +104,20 @@ impl Config {
     }
 
     /// What is out of range, as a line that names the key.
-    fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
+        for (key, path) in [("package", &self.package), ("state", &self.state)] {
+            if path
+                .as_ref()
+                .is_some_and(|path| path.as_os_str().is_empty())
+            {
+                return Err(format!("{key} is empty; give a path, or leave it out"));
+            }
+        }
         self.camera.check().map_err(|error| error.to_string())?;
         self.panel.check().map_err(|error| error.to_string())?;
         self.burst.check()?;
         self.verdict.check().map_err(|error| error.to_string())?;
         outputs::check(&self.outputs).map_err(|error| error.to_string())
-    }
-}
-
-/// An unknown key with the known one that looks most like it. serde says "unknown field `a`,
-/// expected one of `b`, `c`".
-fn suggest(message: &str) -> String {
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
-    let Some(wrong) = quoted.next().filter(|_| unknown) else {
-        return message;
-    };
-    let known: Vec<&str> = quoted.collect();
-    let kind = match message.starts_with("unknown field") {
-        true => "is not a key here",
-        false => "is none of the values here",
-    };
-    let alike = |known: &&str| strsim::jaro_winkler(wrong, known);
-    match known
-        .iter()
-        .copied()
-        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
-    {
-        Some(best) if alike(&best) >= ALIKE => format!("`{wrong}` {kind}; did you mean `{best}`?"),
-        _ => format!("`{wrong}` {kind}; there are: {}", known.join(", ")),
     }
 }
 
@@ -119,27 +130,6 @@ mod tests {
         Config::parse(text, Path::new("board.toml"))
             .unwrap_err()
             .to_string()
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_is_named_with_what_was_meant() {
-        assert_eq!(
-            wrong("# board\npakage = 'a.llp'"),
-            "board.toml, line 2: `pakage` is not a key here; did you mean `package`?"
-        );
-        assert_eq!(
-            wrong("[burst]\nframs = 3"),
-            "board.toml, line 2: `frams` is not a key here; did you mean `frames`?"
-        );
-        let message = wrong("[burst]\nxyz = 3");
-        assert!(
-            message.contains("`xyz` is not a key here; there are: frames, "),
-            "{message}"
-        );
-        assert_eq!(
-            wrong("log = 'jsn'"),
-            "board.toml, line 1: `jsn` is none of the values here; did you mean `json`?"
-        );
     }
 
     proptest! {
@@ -226,17 +216,27 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_named() {
-        let message = wrong("[burst]\nframes = 0");
+    fn paths_are_beside_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        let text = "package = 'a.llp'\nstate = '/s'\n[camera]\nsource = 'folder:photos'";
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.package, Some(folder.path().join("a.llp")));
+        assert_eq!(config.state, Some("/s".into()));
+        let photos = CameraAddress::Folder(folder.path().join("photos"));
+        assert_eq!(config.camera.source, photos);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
         assert_eq!(
-            message,
+            wrong("[burst]\nframes = 0"),
             "board.toml: burst.frames: give a number from 1 to 1000"
         );
-        let message = wrong("[burst]\nframes = 'ten'");
-        assert!(
-            message.starts_with("board.toml, line 2: invalid type: string"),
-            "{message}"
-        );
-        assert!(wrong("[burst\n").starts_with("board.toml, line 1: "));
+        for key in ["package", "state"] {
+            let message = wrong(&format!("{key} = ''"));
+            assert!(message.starts_with(&format!("board.toml: {key} is empty")));
+        }
     }
 }

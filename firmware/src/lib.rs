@@ -14,6 +14,7 @@ pub mod log;
 mod look;
 pub mod memory;
 pub mod outputs;
+mod owner;
 pub mod panel;
 mod rarely;
 pub mod scene;

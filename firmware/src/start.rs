@@ -2,7 +2,8 @@
 //! wrong is said before watching starts.
 
 use std::{
-    io::{BufWriter, Write, stderr, stdout},
+    error::Error,
+    io::{BufWriter, ErrorKind, Write, stderr, stdout},
     path::Path,
     time::{Duration, Instant},
 };
@@ -10,19 +11,21 @@ use std::{
 use anyhow::Context;
 use lastlayer_shared::{
     backbone::Backbone,
-    file,
+    error::one_line,
+    file::{self, FileError},
     package::{MAX_SIZE, Package},
 };
 
 use crate::{
     camera::{CameraAddress, FolderCamera, Keeper},
     cli::{Options, PanelKind, wrong_usage},
-    config::Config,
+    config::{Config, ConfigError},
     feed::{Feed, LiveFeed, SceneFeed},
     log::{Event, Log, start_tracing},
     look::Looker,
-    memory::Memory,
+    memory::{Memory, MemoryError},
     outputs::{self, Outputs},
+    owner,
     panel::{
         ButtonPin, Keyboard, LightPin, Lights, LightsThread, Panel, PanelLink,
         gpio::{self, Listing, Opener},
@@ -55,17 +58,20 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         (None, _) => None,
     };
     start_tracing(config.log);
-    let bytes = file::read(package, MAX_SIZE)?;
-    let package = Package::from_bytes(&bytes).with_context(|| format!("{}", package.display()))?;
-    let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
-    let mut embedder = backbone.embedder()?;
-    let self_test = package.run_self_test(&mut embedder)?;
+    if let Some(state) = &config.state {
+        owner::not_as_root(state)?;
+    }
+    let (package, id) = open_package(package)?;
+    let backbone = Backbone::load(&package.backbone, &package.preprocess).map_err(lasting)?;
+    let mut embedder = backbone.embedder().map_err(lasting)?;
+    let self_test = package.run_self_test(&mut embedder).map_err(lasting)?;
     let version = package.version;
-    let memory = Memory::open(config.state.as_deref(), backbone.id(), backbone.width())?;
+    let memory = Memory::open(config.state.as_deref(), backbone.id(), backbone.width());
+    let memory = memory.map_err(|error| match error {
+        MemoryError::OtherBackbone { .. } | MemoryError::Damaged { .. } => lasting(error).into(),
+        error => owner::explain(error),
+    })?;
     let folder = memory.folder().map(ToOwned::to_owned);
-    let id = file::sha256(&bytes);
-    // As large as the network, and not needed while watching.
-    drop(bytes);
     let teachings = Teachings::new(package, id, memory);
     let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
     let knowledge = trainer.start()?;
@@ -136,6 +142,25 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         frames: 0,
     };
     watch.run(feed.as_mut(), options.frames, &stop)
+}
+
+/// With the hash of its file.
+fn open_package(path: &Path) -> anyhow::Result<(Package, String)> {
+    let bytes = file::read(path, MAX_SIZE).map_err(|error| match &error {
+        // A disk may be mended, and a right be given.
+        FileError::Read { source, .. } if source.kind() != ErrorKind::NotFound => error.into(),
+        _ => anyhow::Error::from(lasting(error)),
+    })?;
+    let package = Package::from_bytes(&bytes).map_err(|error| {
+        let reason = one_line(&error);
+        ConfigError::Unusable(format!("{}: {reason}", path.display()))
+    })?;
+    Ok((package, file::sha256(&bytes)))
+}
+
+/// For what a person has to put right: starting again does not help.
+fn lasting(error: impl Error) -> ConfigError {
+    ConfigError::Unusable(one_line(&error))
 }
 
 fn scene_feed(path: &Path, folder: &Path, config: &Config) -> anyhow::Result<SceneFeed> {

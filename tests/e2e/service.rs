@@ -102,9 +102,48 @@ fn check_says_what_is_well_and_what_is_wrong() {
         "{warnings:?}"
     );
 
+    write("[[output]]\ncommand = [\"note --from gate\"]\n");
+    let output = check().args(["--state", "/proc/x/y"]).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("wrong  state   /proc/x/y is not there and cannot be made"),
+        "{said}"
+    );
+    assert!(
+        said.contains("wrong  outputs output 1: there is no program"),
+        "{said}"
+    );
+    assert!(text(&output.stderr).contains("2 things are wrong"));
+
     fs::remove_file(site.path("site.llp")).unwrap();
     let output = check().output().unwrap();
     assert!(text(&output.stdout).contains("wrong  package cannot read"));
+    let mut board = lastlayerd();
+    let message = fail(board.arg("--config").arg(&config), 2);
+    assert!(message.contains("there is no such file"), "{message}");
+}
+
+#[test]
+fn check_asks_the_program_that_runs_for_its_classes() {
+    let site = Site::new();
+    let state = site.path("state").display().to_string();
+    let mut board = site.live(&["--fps", "50", "--state", &state]);
+    board.wait_for("verdict");
+    board.press(b"a");
+    board.wait_for("class-added");
+    let config = site.path("running.toml");
+    let outputs = "[[output]]\nclass = \"class-1\"\ncommand = [\"true\"]\n\
+                   [[output]]\nclass = \"tram\"\ncommand = [\"true\"]\n";
+    fs::write(&config, outputs).unwrap();
+    let mut check = lastlayerd();
+    check.arg("check").arg("--config").arg(&config);
+    check.arg("--package").arg(site.path("site.llp"));
+    let camera = format!("folder:{}", site.path("camera").display());
+    let said = succeed(check.args(["--state", &state, "--camera", &camera]));
+    assert!(said.contains("lastlayerd runs on it"), "{said}");
+    let notes: Vec<&str> = said.lines().filter(|l| l.starts_with("note ")).collect();
+    assert_eq!(notes.len(), 1, "{said}");
+    assert!(notes[0].contains("output 2 (tram)"), "{said}");
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl CameraAddress {
         if let Some(rest) = bytes.strip_prefix(b"argus") {
             return number(rest).map(Self::Argus);
         }
+        if bytes.windows(3).any(|part| part == b"://") {
+            return Err(
+                "a camera in the network is read by another program: pipe:ffmpeg ..., as docs/cameras.md \
+                 shows for rtsp://",
+            );
+        }
         let device = bytes.strip_prefix(b"v4l2:").unwrap_or(bytes);
         match device.starts_with(b"/") {
             true => Ok(Self::V4l2(own(device).into())),
@@ -110,6 +116,10 @@ mod tests {
         ] {
             assert!(address(wrong).is_err(), "{wrong}");
         }
+        let network = address("rtsp://10.0.0.7/stream").unwrap_err();
+        assert!(network.contains("pipe:ffmpeg"), "{network}");
+        let document = include_str!("../../../docs/cameras.md");
+        assert!(document.contains("pipe:ffmpeg") && document.contains("rtsp://"));
         let odd = CameraAddress::parse(OsStr::from_bytes(b"folder:\xff"));
         assert_eq!(
             odd,

@@ -4,8 +4,10 @@
 //!
 //! A command and a webhook get the verdict as one JSON object (`Message`); docs/wiring.md has it.
 
+mod address;
 mod decide;
 mod lines;
+mod program;
 mod run;
 pub mod settings;
 
@@ -78,7 +80,8 @@ pub struct Outputs {
 }
 
 /// Asks for the lines of outputs, `chip` being the panel's. One a place in `settings`, `None` where
-/// there is no line or it could not be had, and a warning for each of the latter.
+/// there is no line or it could not be had, and a warning for each of the latter and for each
+/// command that cannot be run.
 pub fn open(
     settings: &[Settings],
     chip: Option<&str>,
@@ -93,7 +96,9 @@ pub fn open(
         pin.map_err(|error| warnings.push(format!("{key}: {error}")))
             .ok()
     });
-    (pins.collect(), warnings)
+    let pins = pins.collect();
+    warnings.extend(programs(settings));
+    (pins, warnings)
 }
 
 /// What is wrong with the outputs, in plain words, without touching a line or running anything.
@@ -108,7 +113,23 @@ pub fn problems(settings: &[Settings], chip: Option<&str>, opener: &mut Opener<'
         let error = opener.place(&key, chip, &line.line, true).err()?;
         Some(format!("{key}: {error}"))
     };
-    settings.iter().enumerate().filter_map(problem).collect()
+    let lines = settings.iter().enumerate().filter_map(problem);
+    lines.chain(programs(settings)).collect()
+}
+
+/// Commands whose programs are not there or may not be run.
+fn programs(settings: &[Settings]) -> impl Iterator<Item = String> {
+    settings.iter().enumerate().filter_map(|(place, settings)| {
+        let problem = program::problem(settings.command.as_ref()?.first()?)?;
+        Some(format!("{}: {problem}", settings::key(place, settings)))
+    })
+}
+
+/// The keys of the outputs for this class.
+pub fn naming(settings: &[Settings], class: &str) -> Vec<String> {
+    let outputs = settings.iter().enumerate();
+    let naming = outputs.filter(|(_, output)| output.class.as_deref() == Some(class));
+    naming.map(|(i, output)| settings::key(i, output)).collect()
 }
 
 /// Classes that outputs name and the board does not have; they may come or be renamed.

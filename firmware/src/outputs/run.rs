@@ -25,7 +25,7 @@ use std::{
 use lastlayer_shared::error::one_line;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::Settings;
+use super::{Settings, address, program};
 use crate::rarely::Rarely;
 
 /// Verdicts that may wait for a command or a webhook to be done.
@@ -117,14 +117,8 @@ fn run(
     };
     let start = Instant::now();
     let mut child = spawn(program, arguments).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            format!(
-                "there is no program {program:?}; give its whole path, and look for a misspelling"
-            )
-        }
-        ErrorKind::PermissionDenied => {
-            format!("{program:?} may not be run; make it executable (chmod +x), or check its owner")
-        }
+        ErrorKind::NotFound => program::missing(program),
+        ErrorKind::PermissionDenied => program::forbidden(program),
         _ => format!("{program:?} cannot be run: {error}"),
     })?;
     if let Some(mut input) = child.stdin.take() {
@@ -196,17 +190,18 @@ fn agent(timeout: Duration) -> ureq::Agent {
 }
 
 fn post(agent: &ureq::Agent, address: &str, message: &str) -> Result<(), String> {
+    let place = address::place(address);
     let request = agent.post(address).content_type("application/json");
     let answer = request
         .send(message)
-        .map_err(|error| format!("{address} was not reached: {}", one_line(&error)))?;
+        .map_err(|error| format!("{place} was not reached: {}", one_line(&error)))?;
     match answer.status().as_u16() {
         200..=299 => Ok(()),
         code @ 300..=399 => Err(format!(
-            "{address} answers {code}: it is elsewhere now; give its new address in the settings"
+            "{place} answers {code}: it is elsewhere now; give its new address in the settings"
         )),
         code => Err(format!(
-            "{address} answers {code}; its server refuses the verdict"
+            "{place} answers {code}; its server refuses the verdict"
         )),
     }
 }

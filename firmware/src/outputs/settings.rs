@@ -5,6 +5,7 @@ use std::time::Duration;
 use lastlayer_shared::verdict::{ClassNameError, UNKNOWN, check_classes};
 use serde::Deserialize;
 
+use super::address;
 use crate::panel::settings::LightLine;
 
 /// Outputs of a board; each may have a thread and a queue.
@@ -81,10 +82,14 @@ pub enum SettingsError {
     PulseOfNothing(String),
     #[error("{0}.command is empty; give a program, or take it away")]
     Command(String),
+    #[error("{0}.command has a NUL character, which no command can have; take it away")]
+    Nul(String),
+    /// Without the address, which may hold a password.
     #[error(
-        "{0}.webhook is {1:?}, which is no `http://` or `https://` address without spaces; give one"
+        "{0}.webhook is no address with a host, such as http://host/, https://host/hook or \
+         http://host:8080/; give one without spaces, with a port from 1 to 65535 or none"
     )]
-    Webhook(String, String),
+    Webhook(String),
     #[error(
         "{first} and {second} are both on the line {line}; give each a line of its own, or join them"
     )]
@@ -161,20 +166,17 @@ impl Settings {
         {
             return Err(SettingsError::Command(key.into()));
         }
+        let nul = |item: &String| item.contains('\0');
+        if self.command.as_ref().is_some_and(|c| c.iter().any(nul)) {
+            return Err(SettingsError::Nul(key.into()));
+        }
         if let Some(webhook) = &self.webhook
-            && !is_address(webhook)
+            && !address::is_valid(webhook)
         {
-            return Err(SettingsError::Webhook(key.into(), webhook.clone()));
+            return Err(SettingsError::Webhook(key.into()));
         }
         Ok(())
     }
-}
-
-fn is_address(text: &str) -> bool {
-    let rest = text.strip_prefix("http://");
-    let rest = rest.or_else(|| text.strip_prefix("https://"));
-    let plain = |c: char| c.is_ascii() && !c.is_ascii_control() && c != ' ';
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(plain))
 }
 
 /// What an output is called in messages: outputs have no names, so by their place, from 1.
@@ -249,9 +251,9 @@ mod tests {
         for (text, word) in [
             ("class = \"car\"", "output 1 (car) does nothing"),
             ("command = []", "command is empty"),
-            ("webhook = \"ftp://x\"", "ftp://x"),
-            ("webhook = \"http:///x\"", "no `http://`"),
-            ("webhook = \"http://a b\"", "no `http://`"),
+            ("command = [\"x\", \"a\\u0000\"]", "has a NUL character"),
+            ("webhook = \"ftp://x\"", "output 1.webhook is no address"),
+            ("webhook = \"http://a:99999/\"", "a port from 1 to 65535"),
             (
                 "command = [\"x\"]\nmin_confidence = 2.0",
                 "min_confidence is 2",

@@ -149,3 +149,17 @@ fn classes_that_are_not_there_are_named() {
     assert_eq!(strange.len(), 1);
     assert!(strange[0].starts_with("output 1 (car): "));
 }
+
+#[test]
+fn commands_that_are_not_there_are_said_before_a_class_comes() {
+    let outputs = [
+        settings("command = [\"sh\"]"),
+        settings("class = \"car\"\ncommand = [\"no-such-program-anywhere\"]"),
+    ];
+    let listing = crate::panel::gpio::Listing::default();
+    let problems = problems(&outputs, None, &mut Opener::new(&listing));
+    let (_, warnings) = open(&outputs, None, &mut Opener::new(&listing));
+    assert_eq!(problems, warnings);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("output 2 (car): there is no program"));
+}

@@ -89,6 +89,14 @@ impl Settings {
         problems
     }
 
+    /// The key of the button and light of this class, where it has any.
+    pub fn naming(&self, class: &str) -> Vec<String> {
+        let there = self.classes.keys().filter(|name| *name == class);
+        there
+            .map(|name| format!("panel.classes.{name:?}"))
+            .collect()
+    }
+
     /// Classes that the settings name and the board does not have, each with what to do. Classes
     /// are added and renamed on the board: a warning, no more.
     pub fn strangers(&self, classes: &[String]) -> Vec<String> {

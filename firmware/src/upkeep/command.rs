@@ -1,12 +1,7 @@
 //! `lastlayerd reset`, `classes` and `samples`: asked of the program that runs on the state folder,
 //! or done on the folder where none does.
 
-use std::{
-    io::ErrorKind,
-    os::unix::{fs::MetadataExt, process::CommandExt},
-    path::Path,
-    process::Command,
-};
+use std::{io::ErrorKind, path::Path};
 
 use anyhow::{Context, bail};
 use lastlayer_shared::{
@@ -18,6 +13,7 @@ use super::{Reply, Request, socket};
 use crate::{
     config::Config,
     memory::{Memory, MemoryError},
+    outputs, owner,
     teachings::Teachings,
 };
 
@@ -40,11 +36,30 @@ pub fn run(config: &Config, request: &Request) -> anyhow::Result<Vec<String>> {
     let reply = match socket::ask(state, request) {
         Some(reply) => reply?,
         None => {
-            become_owner(state)?;
+            owner::become_owner(state)?;
             alone(config, state, request)?
         }
     };
-    Ok(lines(reply))
+    let mut lines = lines(reply);
+    lines.extend(left_behind(config, request));
+    Ok(lines)
+}
+
+/// What of the configuration goes by a name that a class has no longer.
+fn left_behind(config: &Config, request: &Request) -> Vec<String> {
+    let (Request::RenameClass { from: gone, .. } | Request::RemoveClass { name: gone }) = request
+    else {
+        return Vec::new();
+    };
+    let mut keys = config.panel.naming(gone);
+    keys.extend(outputs::naming(&config.outputs, gone));
+    let line = |key: String| {
+        format!(
+            "note: {key} no longer acts: it is for {gone}; change it in the configuration, and start \
+             lastlayerd again"
+        )
+    };
+    keys.into_iter().map(line).collect()
 }
 
 /// `lastlayerd reset`: what it forgets is said first, and done only with `yes`.
@@ -63,25 +78,6 @@ pub fn reset(config: &Config, yes: bool) -> anyhow::Result<Vec<String>> {
     )
 }
 
-/// What root writes the service could not read any more: root becomes the folder's owner first, by
-/// starting this very command again.
-fn become_owner(state: &Path) -> anyhow::Result<()> {
-    let folder = state.metadata()?;
-    if !rustix::process::geteuid().is_root() || folder.uid() == 0 {
-        return Ok(());
-    }
-    let program = std::env::current_exe().context("this program cannot find itself")?;
-    let error = Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .uid(folder.uid())
-        .gid(folder.gid())
-        .exec();
-    Err(error).context(format!(
-        "{} belongs to another user, and this cannot be done as that user",
-        state.display()
-    ))
-}
-
 fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Reply> {
     let memory = match (Memory::open_any(state), request) {
         // Cannot be read any more, and need not be.
@@ -89,7 +85,7 @@ fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Rep
             Memory::clear(state)?;
             Memory::open_any(state)?
         }
-        (memory, _) => memory?,
+        (memory, _) => memory.map_err(owner::explain)?,
     };
     let path = config.package.as_deref().context(
         "which package? Give --package FILE, or `package` in the configuration (--config FILE)",
@@ -126,5 +122,33 @@ fn lines(reply: Reply) -> Vec<String> {
                 .map(|line| format!("{:>5}  {:>7}  {}", line.burst, line.samples, line.class));
             std::iter::once(heading).chain(lines).collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_by_a_name_that_is_gone_is_said() {
+        let text = "[panel]\nclasses.car.light = { line = 1 }\n\
+                    [[output]]\nclass = 'car'\ncommand = ['true']\n\
+                    [[output]]\nclass = 'bird'\ncommand = ['true']";
+        let config = Config::parse(text, Path::new("board.toml")).unwrap();
+        let (from, to) = ("car".to_owned(), "taxi".to_owned());
+        let said = left_behind(&config, &Request::RenameClass { from, to });
+        assert_eq!(
+            said[0],
+            "note: panel.classes.\"car\" no longer acts: it is for car; change it in the configuration, \
+             and start lastlayerd again"
+        );
+        assert!(said[1].starts_with("note: output 1 (car) no longer acts"));
+        assert_eq!(said.len(), 2);
+        let name = "truck".to_owned();
+        assert_eq!(
+            left_behind(&config, &Request::RemoveClass { name }),
+            [""; 0]
+        );
+        assert_eq!(left_behind(&config, &Request::Reset), [""; 0]);
     }
 }

@@ -129,10 +129,12 @@ fn a_webhook_posts_json_and_follows_nobody_elsewhere() {
     );
     server.join().unwrap();
     let (address, server) = serve("500 Internal Server Error");
-    assert!(
-        post(&agent, &address, "{}")
-            .unwrap_err()
-            .contains("answers 500")
+    let secret = address.replace("//", "//user:pw@") + "?token=abc";
+    let error = post(&agent, &secret, "{}").unwrap_err();
+    let place = address.trim_end_matches("/hook");
+    assert_eq!(
+        error,
+        format!("{place} answers 500; its server refuses the verdict")
     );
     server.join().unwrap();
 }
