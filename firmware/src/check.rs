@@ -16,9 +16,10 @@ use crate::{
     camera::{CameraError, CameraNews, Keeper, Settings as CameraSettings, Step},
     config::Config,
     log::LogError,
-    memory::{Memory, MemoryError},
+    memory::{Limits, Memory, MemoryError},
     outputs, owner,
     panel::gpio::{self, Opener},
+    storage::{self, DiskError},
     teachings::Teachings,
     upkeep::{self, Reply, Request},
 };
@@ -61,7 +62,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             (None, None)
         }
     };
-    let state = state(config.state.as_deref(), backbone.as_ref(), package);
+    let state = state(config, backbone.as_ref(), package);
     say("state", state.found)?;
     say("camera", camera(&config.camera, state.runs))?;
     let listing = gpio::list();
@@ -148,37 +149,46 @@ impl State {
     }
 }
 
-fn state(folder: Option<&Path>, backbone: Option<&Backbone>, package: Option<Package>) -> State {
+fn state(config: &Config, backbone: Option<&Backbone>, package: Option<Package>) -> State {
     let of_package = package.as_ref().map(|package| package.classes.clone());
-    let Some(folder) = folder else {
+    let Some(folder) = config.state.as_deref() else {
         let text = "none: what is taught is gone when the program ends";
         return State::new(Ok(text.into()), of_package);
     };
     // Opening would make it.
     match folder.metadata() {
-        Ok(there) if there.is_dir() => taught(folder, backbone, package),
+        Ok(there) if there.is_dir() => taught(folder, config.memory, backbone, package),
         Ok(_) => State::wrong(format!("{} is a file; give a folder", folder.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             State::new(makeable(folder), of_package)
         }
         Err(source) => {
-            let folder = folder.into();
-            let error = owner::explain(MemoryError::Folder { folder, source });
+            let error = DiskError::Folder {
+                folder: folder.into(),
+                source,
+            };
+            let error = owner::explain(error.into(), folder);
             State::wrong(one_line(error.as_ref()))
         }
     }
 }
 
 /// What a folder that is there has in it.
-fn taught(folder: &Path, backbone: Option<&Backbone>, package: Option<Package>) -> State {
-    let memory = match backbone {
-        Some(backbone) => Memory::open(Some(folder), backbone.id(), backbone.width()),
-        None => Memory::open_any(folder),
-    };
+fn taught(
+    folder: &Path,
+    limits: Limits,
+    backbone: Option<&Backbone>,
+    package: Option<Package>,
+) -> State {
+    let storage = storage::open(Some(folder)).map_err(MemoryError::from);
+    let memory = storage.and_then(|storage| match backbone {
+        Some(backbone) => Memory::open(storage, "", backbone.id(), backbone.width(), limits),
+        None => Memory::open_any(storage, "", limits),
+    });
     let place = folder.display();
     let memory = match memory {
         Ok(memory) => memory,
-        Err(MemoryError::InUse(_)) => {
+        Err(MemoryError::Folder(DiskError::InUse(_))) => {
             let text = format!("{place}: lastlayerd runs on it");
             let state = match upkeep::ask(folder, &Request::Classes) {
                 Some(Ok(Reply::Classes(lines))) => {
@@ -193,9 +203,9 @@ fn taught(folder: &Path, backbone: Option<&Backbone>, package: Option<Package>) 
                 ..state
             };
         }
-        Err(error) => return State::wrong(one_line(owner::explain(error).as_ref())),
+        Err(error) => return State::wrong(one_line(owner::explain(error, folder).as_ref())),
     };
-    let text = format!("{place}: {} samples", memory.samples().len());
+    let text = format!("{place}: {} samples", memory.len());
     let classes = package.map(|package| Teachings::new(package, String::new(), memory).classes());
     State::new(Ok(text), classes)
 }

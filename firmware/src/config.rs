@@ -12,6 +12,7 @@ use crate::{
     burst,
     camera::{self, CameraAddress},
     log::LogFormat,
+    memory::Limits,
     outputs, panel, smoothing,
 };
 
@@ -33,6 +34,7 @@ pub struct Config {
     pub camera: camera::Settings,
     pub panel: panel::Settings,
     pub burst: burst::Settings,
+    pub memory: Limits,
     pub verdict: smoothing::Settings,
     #[serde(rename = "output")]
     pub outputs: Vec<outputs::Settings>,
@@ -116,6 +118,7 @@ impl Config {
         self.camera.check().map_err(|error| error.to_string())?;
         self.panel.check().map_err(|error| error.to_string())?;
         self.burst.check()?;
+        self.memory.check()?;
         self.verdict.check().map_err(|error| error.to_string())?;
         outputs::check(&self.outputs).map_err(|error| error.to_string())
     }
@@ -163,6 +166,7 @@ mod tests {
         let example = parse(EXAMPLE);
         let defaults = Config::default();
         assert_eq!(example.burst, defaults.burst);
+        assert_eq!(example.memory, defaults.memory);
         assert_eq!(example.verdict, defaults.verdict);
         let camera = camera::Settings {
             wait: true,
@@ -194,6 +198,7 @@ mod tests {
             "camera.view",
             "panel",
             "burst",
+            "memory",
             "verdict",
             "[output]",
         ] {

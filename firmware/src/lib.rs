@@ -24,6 +24,7 @@ mod show;
 pub mod smoothing;
 mod start;
 mod stop;
+pub mod storage;
 pub mod teachings;
 pub mod trainer;
 pub mod upkeep;

@@ -4,17 +4,17 @@
 
 use std::{
     fs::{self, Metadata},
-    io::{self, ErrorKind},
+    io::ErrorKind,
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::Path,
     process::Command,
 };
 
 use anyhow::{Context, anyhow, bail};
-use lastlayer_shared::file::{self, FileError};
+use lastlayer_shared::file;
 use rustix::process::geteuid;
 
-use crate::memory::MemoryError;
+use crate::{memory::MemoryError, storage::DiskError};
 
 const USERS: &str = "/etc/passwd";
 
@@ -67,17 +67,14 @@ pub fn not_as_root(state: &Path) -> anyhow::Result<()> {
 }
 
 /// The error, or who owns what where that is why.
-pub fn explain(error: MemoryError) -> anyhow::Error {
-    let denied = |source: &io::Error| source.kind() == ErrorKind::PermissionDenied;
-    let folder =
-        match &error {
-            MemoryError::Folder { folder, source } if denied(source) => Some(folder.as_path()),
-            MemoryError::File(
-                FileError::Read { path, source } | FileError::Write { path, source },
-            ) if denied(source) => path.parent(),
-            _ => None,
-        };
-    match folder.and_then(|folder| foreign(folder, geteuid().as_raw())) {
+pub fn explain(error: MemoryError, state: &Path) -> anyhow::Error {
+    let source = match &error {
+        MemoryError::Folder(DiskError::Folder { source, .. })
+        | MemoryError::Disk { source, .. } => Some(source),
+        _ => None,
+    };
+    let denied = source.is_some_and(|source| source.kind() == ErrorKind::PermissionDenied);
+    match denied.then(|| foreign(state, geteuid().as_raw())).flatten() {
         Some(text) => anyhow!(text),
         None => error.into(),
     }
@@ -183,12 +180,16 @@ mod tests {
         assert!(said.contains(&format!("belongs to {owner}")), "{said}");
         let said = foreign(&state.join("new"), other).unwrap();
         assert!(said.contains("`sudo install -d -o"), "{said}");
-        let denied = MemoryError::Folder {
+        let denied = DiskError::Folder {
             folder: state.clone(),
             source: ErrorKind::PermissionDenied.into(),
         };
         // Nothing is foreign: the mode of the folder, or the file system, is why.
-        assert!(explain(denied).to_string().contains("cannot be used"));
+        assert!(
+            explain(denied.into(), &state)
+                .to_string()
+                .contains("cannot be used")
+        );
     }
 
     #[test]

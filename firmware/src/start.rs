@@ -36,6 +36,7 @@ use crate::{
     show::Show,
     smoothing::Smoothing,
     stop::Stop,
+    storage,
     teachings::Teachings,
     trainer::Trainer,
     upkeep::Server,
@@ -66,12 +67,17 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let mut embedder = backbone.embedder().map_err(lasting)?;
     let self_test = package.run_self_test(&mut embedder).map_err(lasting)?;
     let version = package.version;
-    let memory = Memory::open(config.state.as_deref(), backbone.id(), backbone.width());
+    let storage = storage::open(config.state.as_deref()).map_err(MemoryError::from);
+    let memory = storage.and_then(|storage| {
+        Memory::open(storage, "", backbone.id(), backbone.width(), config.memory)
+    });
     let memory = memory.map_err(|error| match error {
-        MemoryError::OtherBackbone { .. } | MemoryError::Damaged { .. } => lasting(error).into(),
-        error => owner::explain(error),
+        MemoryError::OtherBackbone | MemoryError::Damaged { .. } | MemoryError::Older => {
+            lasting(error).into()
+        }
+        // Without a folder there is nobody to ask who owns it.
+        error => owner::explain(error, config.state.as_deref().unwrap_or(Path::new(""))),
     })?;
-    let folder = memory.folder().map(ToOwned::to_owned);
     let teachings = Teachings::new(package, id, memory);
     let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
     let knowledge = trainer.start()?;
@@ -99,12 +105,12 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         self_test,
         load_ms: start.elapsed().as_secs_f64() * 1e3,
     })?;
-    let server = folder.and_then(|folder| {
+    let server = config.state.as_deref().and_then(|folder| {
         let failed = |error| {
             let what = "`lastlayerd classes` and `samples` cannot reach this program";
             warnings.push(format!("{what}: {error}"));
         };
-        Server::start(&folder).map_err(failed).ok()
+        Server::start(folder).map_err(failed).ok()
     });
     if keys {
         // Nothing can be done where it cannot be said.

@@ -7,7 +7,7 @@ use lastlayer_shared::{
     sample::{Sample, examples},
 };
 
-use crate::memory::{FittedOn, Memory, MemoryError};
+use crate::memory::{Basis, Memory, MemoryError};
 
 pub struct Teachings {
     /// The package's classes, by its own names.
@@ -52,8 +52,8 @@ impl Teachings {
             .map(Into::into)
             .collect();
         for class in self.memory.classes() {
-            if !classes.contains(class) {
-                classes.push(class.clone());
+            if !classes.iter().any(|known| known == class) {
+                classes.push(class.into());
             }
         }
         classes
@@ -77,24 +77,22 @@ impl Teachings {
             .collect();
         let bursts = all.iter().map(|example| example.burst.saturating_add(1));
         let offset = bursts.max().unwrap_or(0);
-        let own: Vec<Option<usize>> = self.memory.classes().iter().map(|c| place(c)).collect();
-        all.extend(
-            examples(self.memory.samples())
-                .into_iter()
-                .filter_map(|example| {
-                    Some(Example {
-                        class: own[example.class]?,
-                        burst: example.burst.saturating_add(offset),
-                        ..example
-                    })
-                }),
-        );
+        for burst in self.memory.bursts() {
+            let Some(class) = place(self.memory.class_of(burst)) else {
+                continue;
+            };
+            all.extend(burst.samples.iter().map(|sample| Example {
+                embedding: &sample.embedding,
+                class,
+                burst: burst.number.saturating_add(offset),
+            }));
+        }
         all
     }
 
     /// Samples a class, in the order of `classes`: of the package, and taught here.
     pub fn counts(&self, classes: &[String]) -> Vec<(usize, usize)> {
-        let own = self.memory.samples().len();
+        let own = self.memory.len();
         let all = self.examples(classes);
         let starting = all.len() - own;
         let mut counts = vec![(0, 0); classes.len()];
@@ -108,23 +106,24 @@ impl Teachings {
         counts
     }
 
-    fn fitted_on(&self, classes: &[String]) -> FittedOn {
-        self.memory.fitted_on(&self.package_id, classes)
+    /// All that a head of these classes is fitted on.
+    fn basis(&self, classes: &[String]) -> Basis {
+        self.memory.basis(&(&self.package_id, classes))
     }
 
     /// The head that needs no fitting: the package's own where nothing changed since, or the kept
     /// one where it is up to date. `width` is the numbers in an embedding.
     pub fn kept_head(&self, width: usize) -> Option<Head> {
-        if self.memory.samples().is_empty() && self.memory.changed().is_empty() {
+        if self.memory.is_untouched() {
             return self.starting_head.clone();
         }
         let classes = self.classes();
         self.memory
-            .head(&self.fitted_on(&classes))
+            .head(self.basis(&classes))
             .filter(|head| head.check(classes.len(), width).is_ok())
     }
 
     pub fn keep_head(&self, head: &Head, classes: &[String]) -> Result<(), MemoryError> {
-        self.memory.keep_head(head, self.fitted_on(classes))
+        self.memory.keep_head(head, self.basis(classes))
     }
 }

@@ -237,7 +237,11 @@ impl Trainer {
             })
             .collect::<Result<Vec<_>, TrainError>>()?;
         let samples = burst.len();
-        self.teachings.memory.add_burst(&class, burst)?;
+        let added = self.teachings.memory.add_burst(&class, burst)?;
+        self.warnings
+            .extend(added.lost.into_iter().map(|(class, samples)| {
+                format!("the memory is full: the {samples} oldest samples of {class} made room")
+            }));
         let store_ms = start.elapsed().as_secs_f64() * 1e3;
         let start = Instant::now();
         let knowledge = self.fit()?;
@@ -269,7 +273,9 @@ impl Trainer {
 
     /// What went wrong since the last call without a job failing.
     pub fn warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
+        let mut warnings = self.teachings.memory.warnings();
+        warnings.append(&mut self.warnings);
+        warnings
     }
 
     /// Works on its own thread until the sender goes. `current` is what is known now: it stays
@@ -316,10 +322,10 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{memory::Memory, upkeep::tests::package};
+    use crate::{memory::tests::memory, upkeep::tests::package};
 
     fn trainer() -> Trainer {
-        let memory = Memory::open(None, "net", 2).unwrap();
+        let memory = memory("net", 2);
         Trainer::new(
             Teachings::new(package(), "hash".into(), memory),
             2,

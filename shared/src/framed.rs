@@ -52,6 +52,14 @@ pub fn seal<T: serde::Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, Frame
     Ok(bytes)
 }
 
+/// Bytes of what is framed at the beginning of `bytes`, as it says itself; `None` where they are too
+/// few to say it.
+pub fn length(bytes: &[u8]) -> Option<u64> {
+    let payload = bytes.get(HEADER - 8..HEADER)?;
+    let payload = u64::from_le_bytes(payload.try_into().ok()?);
+    payload.checked_add((HEADER + SUM) as u64)
+}
+
 /// Checks the frame and reads the value.
 pub fn open<T: serde::de::DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, FramedError> {
     let (header, rest) = bytes.split_at_checked(HEADER).ok_or(FramedError::Length)?;
@@ -117,6 +125,7 @@ mod tests {
         #[test]
         fn what_is_sealed_opens(numbers in proptest::collection::vec(any::<u32>(), 0..50)) {
             let bytes = seal(KIND, &numbers).unwrap();
+            prop_assert_eq!(length(&bytes), Some(bytes.len() as u64));
             prop_assert_eq!(open::<Vec<u32>>(KIND, &bytes).unwrap(), numbers);
         }
 

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use lastlayer_firmware::memory::Memory;
+use lastlayer_firmware::{
+    memory::{Limits, Memory},
+    storage,
+};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
@@ -283,7 +286,9 @@ fn what_is_taught_is_what_the_view_shows_and_says_so() {
     let package = Package::open(&site.path("site.llp")).unwrap();
     let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
     let state = site.path("state");
-    let memory = Memory::open(Some(&state), backbone.id(), backbone.width()).unwrap();
+    let storage = storage::open(Some(&state)).unwrap();
+    let limits = Limits::default();
+    let memory = Memory::open(storage, "", backbone.id(), backbone.width(), limits).unwrap();
     let view = lastlayer_shared::view::View {
         rotate: 180.try_into().unwrap(),
         flip: lastlayer_shared::view::Flip::Horizontal,
@@ -294,13 +299,14 @@ fn what_is_taught_is_what_the_view_shows_and_says_so() {
         .map(|entry| entry.unwrap().path())
         .collect();
     photos.sort();
-    assert_eq!(memory.samples().len(), 10);
-    for (sample, photo) in memory.samples().iter().zip(photos) {
-        assert_eq!(sample.view, view);
-        let kept = Frame::decode(&sample.crop).unwrap();
+    assert_eq!(memory.len(), 10);
+    let burst = memory.all().next().unwrap();
+    for (place, photo) in photos.iter().enumerate().take(10) {
+        assert_eq!(burst.samples[place].view, view);
+        let kept = Frame::decode(&memory.crop(burst, place).unwrap()).unwrap();
         let crop = package
             .preprocess
-            .crop(&Frame::open(&photo).unwrap(), &view)
+            .crop(&Frame::open(photo).unwrap(), &view)
             .unwrap();
         let off: u64 = kept
             .rgb()

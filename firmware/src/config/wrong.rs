@@ -157,6 +157,7 @@ fn table(path: &str) -> String {
         "panel" => ("[panel]", "teach = { line = \"GPIO17\" }"),
         "panel.classes" => ("[panel.classes]", "car = { light = { line = \"GPIO12\" } }"),
         "burst" => ("[burst]", "frames = 10"),
+        "memory" => ("[memory]", "samples = 2000"),
         "verdict" => ("[verdict]", "margin = 0.1"),
         _ => (
             "[[output]], with two brackets,",

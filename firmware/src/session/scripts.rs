@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    memory::{Memory, NewSample},
+    memory::{Memory, NewSample, tests::memory},
     panel::{Panel, SharedPin},
 };
 
@@ -53,7 +53,7 @@ impl Bench {
             panel: Panel::new(names.into_iter().zip(pins.clone())),
             pins,
             session: session(2),
-            memory: Memory::open(None, "net", 1).unwrap(),
+            memory: memory("net", 1),
             now: 0,
             working: None,
             training: 0,
@@ -208,7 +208,8 @@ proptest! {
         prop_assert_eq!(bench.session.state(), State::Watching);
         prop_assert!(bench.working.is_none());
         prop_assert_eq!(bench.begun, bench.ended);
-        let kept = bench.memory.samples().iter().map(|sample| sample.embedding[0]);
-        prop_assert_eq!(kept.collect::<Vec<f32>>(), bench.bursts.concat());
+        let kept = bench.memory.bursts().flat_map(|burst| &burst.samples);
+        let kept: Vec<f32> = kept.map(|sample| sample.embedding[0]).collect();
+        prop_assert_eq!(kept, bench.bursts.concat());
     }
 }

@@ -13,7 +13,7 @@ use super::{Reply, Request, socket};
 use crate::{
     config::Config,
     memory::{Memory, MemoryError},
-    outputs, owner,
+    outputs, owner, storage,
     teachings::Teachings,
 };
 
@@ -79,13 +79,16 @@ pub fn reset(config: &Config, yes: bool) -> anyhow::Result<Vec<String>> {
 }
 
 fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Reply> {
-    let memory = match (Memory::open_any(state), request) {
+    let storage =
+        storage::open(Some(state)).map_err(|error| owner::explain(error.into(), state))?;
+    let open = || Memory::open_any(storage.clone(), "", config.memory);
+    let memory = match (open(), request) {
         // Cannot be read any more, and need not be.
-        (Err(MemoryError::Damaged { .. }), Request::Reset) => {
-            Memory::clear(state)?;
-            Memory::open_any(state)?
+        (Err(MemoryError::Damaged { .. } | MemoryError::Older), Request::Reset) => {
+            Memory::clear(&*storage, "")?;
+            open()?
         }
-        (memory, _) => memory.map_err(owner::explain)?,
+        (memory, _) => memory.map_err(|error| owner::explain(error, state))?,
     };
     let path = config.package.as_deref().context(
         "which package? Give --package FILE, or `package` in the configuration (--config FILE)",

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 pub use command::{reset, run};
 pub use socket::{SOCKET, Server, SocketError, ask};
 
-use crate::{memory::MemoryError, teachings::Teachings};
+use crate::{
+    memory::{Burst, MemoryError},
+    teachings::Teachings,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +49,8 @@ pub struct BurstLine {
     pub burst: u32,
     pub class: String,
     pub samples: usize,
+    /// Why it is not learned from.
+    pub aside: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -132,18 +137,13 @@ impl Teachings {
 
     /// What was taught here, in the order it came.
     fn bursts(&self) -> Vec<BurstLine> {
-        let mut lines: Vec<BurstLine> = Vec::new();
-        for sample in self.memory.samples() {
-            match lines.last_mut() {
-                Some(line) if line.burst == sample.burst => line.samples += 1,
-                _ => lines.push(BurstLine {
-                    burst: sample.burst,
-                    class: self.memory.classes()[usize::from(sample.class)].clone(),
-                    samples: 1,
-                }),
-            }
-        }
-        lines
+        let line = |burst: &Burst| BurstLine {
+            burst: burst.number,
+            class: self.memory.class_of(burst).into(),
+            samples: burst.samples.len(),
+            aside: self.memory.aside(burst.number).map(Into::into),
+        };
+        self.memory.all().map(line).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 use lastlayer_shared::{package::Package, preprocess::Preprocess, sample::Sample};
 
 use super::*;
-use crate::memory::{Memory, NewSample};
+use crate::{
+    memory::{Limits, Memory, NewSample},
+    storage,
+};
 
 /// A package that knows car and bird with two samples each, and lists truck.
 pub(crate) fn package() -> Package {
@@ -35,7 +38,8 @@ pub(crate) fn burst(count: usize) -> Vec<NewSample> {
 }
 
 fn teachings(folder: Option<&std::path::Path>) -> Teachings {
-    let memory = Memory::open(folder, "net", 2).unwrap();
+    let storage = storage::open(folder).unwrap();
+    let memory = Memory::open(storage, "", "net", 2, Limits::default()).unwrap();
     Teachings::new(package(), "hash".into(), memory)
 }
 
@@ -136,6 +140,7 @@ fn bursts_are_listed_and_removed_by_number() {
         burst: 2,
         class: "car".into(),
         samples: 1,
+        aside: None,
     };
     assert_eq!(
         board.answer(&Request::Samples).unwrap(),

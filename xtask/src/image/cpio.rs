@@ -144,7 +144,7 @@ mod tests {
         );
         assert!(text.contains("\0board\0\0\x00070701"));
         assert!(text.contains("0000a1ff"));
-        assert!(text.contains("\0name\0\0etc/name07070100000004"));
+        assert!(text.contains("name\0\0etc/name07070100000004"));
         assert!(text.contains("00002180"));
         assert!(text.contains("000000050000000100000008"));
         assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"));
