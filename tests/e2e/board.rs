@@ -418,7 +418,7 @@ fn state_of_another_network_is_refused_and_kept() {
             .arg("-o")
             .arg(&package),
     );
-    let message = fail(&mut site.board(&package, &["--state", &state]), 1);
+    let message = fail(&mut site.board(&package, &["--state", &state]), 2);
     assert!(message.contains("taught with another network"), "{message}");
     assert_eq!(
         fs::read(site.path("state").join("samples")).unwrap(),
