@@ -114,6 +114,8 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Go back to the head before the current one; what was taught since is set aside
+    Rollback,
     /// List, rename and remove classes
     #[command(subcommand)]
     Classes(ClassCommand),
@@ -137,10 +139,24 @@ pub enum SampleCommand {
     /// The bursts in the order they were taught
     List,
     /// Forget these bursts
-    Remove {
-        #[arg(required = true)]
-        bursts: Vec<u32>,
-    },
+    Remove(Bursts),
+    /// Keep these bursts and no longer learn from them
+    Aside(Bursts),
+    /// Learn again from bursts that were set aside
+    Use(Bursts),
+}
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct Bursts {
+    /// Numbers of `samples list`, such as 4 or 7-9
+    #[arg(required = true, value_name = "BURST", value_parser = numbers)]
+    bursts: Vec<std::ops::RangeInclusive<u32>>,
+}
+
+impl Bursts {
+    pub fn numbers(self) -> Vec<u32> {
+        self.bursts.into_iter().flatten().collect()
+    }
 }
 
 impl Arguments {
@@ -186,6 +202,15 @@ pub fn wrong_usage(text: &str) -> ! {
     Arguments::command().error(kind, text).exit()
 }
 
+/// One number, or the first and the last of some.
+fn numbers(text: &str) -> Result<std::ops::RangeInclusive<u32>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last && last - first < 100_000 => Ok(first..=last),
+        _ => Err("give a number such as 4, or the first and the last such as 7-9".into()),
+    }
+}
+
 /// Frames a second or seconds.
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -204,6 +229,16 @@ fn share(text: &str) -> Result<f32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bursts_are_numbers_and_ranges() {
+        let read = |text: &str| numbers(text).map(Iterator::collect::<Vec<u32>>);
+        assert_eq!(read("4"), Ok(vec![4]));
+        assert_eq!(read("7-9"), Ok(vec![7, 8, 9]));
+        for bad in ["", "-", "9-7", "a", "1-4294967295", "-3"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_command_line_goes_before_the_file() {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::{
     burst,
     camera::{self, CameraAddress},
+    guard,
     log::LogFormat,
     memory::Limits,
     outputs, panel, smoothing,
@@ -35,6 +36,7 @@ pub struct Config {
     pub panel: panel::Settings,
     pub burst: burst::Settings,
     pub memory: Limits,
+    pub guard: guard::Settings,
     pub verdict: smoothing::Settings,
     #[serde(rename = "output")]
     pub outputs: Vec<outputs::Settings>,
@@ -119,6 +121,7 @@ impl Config {
         self.panel.check().map_err(|error| error.to_string())?;
         self.burst.check()?;
         self.memory.check()?;
+        self.guard.check()?;
         self.verdict.check().map_err(|error| error.to_string())?;
         outputs::check(&self.outputs).map_err(|error| error.to_string())
     }
@@ -167,6 +170,7 @@ mod tests {
         let defaults = Config::default();
         assert_eq!(example.burst, defaults.burst);
         assert_eq!(example.memory, defaults.memory);
+        assert_eq!(example.guard, defaults.guard);
         assert_eq!(example.verdict, defaults.verdict);
         let camera = camera::Settings {
             wait: true,
@@ -199,6 +203,7 @@ mod tests {
             "panel",
             "burst",
             "memory",
+            "guard",
             "verdict",
             "[output]",
         ] {
@@ -217,7 +222,7 @@ mod tests {
             }
             tables += 1;
         }
-        assert_eq!(tables, 8);
+        assert_eq!(tables, 10);
     }
 
     #[test]

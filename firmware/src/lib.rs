@@ -10,6 +10,7 @@ mod check;
 mod cli;
 pub mod config;
 pub mod feed;
+pub mod guard;
 pub mod log;
 mod look;
 pub mod memory;
@@ -70,6 +71,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => return start::run(options, options.config()?),
         Some(Command::Check) => return check::run(&options.config()?),
         Some(Command::Reset { yes }) => return print(upkeep::reset(&options.config()?, yes)?),
+        Some(Command::Rollback) => Request::RollBack,
         Some(Command::Classes(command)) => match command {
             ClassCommand::List => Request::Classes,
             ClassCommand::Rename { from, to } => Request::RenameClass { from, to },
@@ -77,7 +79,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         },
         Some(Command::Samples(command)) => match command {
             SampleCommand::List => Request::Samples,
-            SampleCommand::Remove { bursts } => Request::RemoveSamples { bursts },
+            SampleCommand::Remove(bursts) => Request::RemoveSamples {
+                bursts: bursts.numbers(),
+            },
+            SampleCommand::Aside(bursts) => Request::SetAside {
+                bursts: bursts.numbers(),
+            },
+            SampleCommand::Use(bursts) => Request::UseSamples {
+                bursts: bursts.numbers(),
+            },
         },
     };
     print(upkeep::run(&options.config()?, &request)?)

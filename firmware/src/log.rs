@@ -76,6 +76,8 @@ pub enum Event<'a> {
         time: f64,
         class: &'a str,
         samples: usize,
+        /// What it costs other classes could be judged.
+        checked: bool,
         classes: &'a [String],
         counts: &'a [usize],
         store_ms: f64,
@@ -269,14 +271,20 @@ impl fmt::Display for Event<'_> {
             Event::Learned {
                 class,
                 samples,
+                checked,
                 time,
                 train_ms,
                 store_ms,
                 ..
             } => write!(
                 out,
-                "{time:8.2}  learned {samples} samples of {class} in {:.0} ms",
-                store_ms + train_ms
+                "{time:8.2}  learned {samples} samples of {class} in {:.0} ms{}",
+                store_ms + train_ms,
+                match checked {
+                    true => "",
+                    false =>
+                        "; what it costs others cannot be judged before a class has two bursts",
+                }
             ),
             Event::Undone {
                 class,

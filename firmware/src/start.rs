@@ -79,7 +79,12 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         error => owner::explain(error, config.state.as_deref().unwrap_or(Path::new(""))),
     })?;
     let teachings = Teachings::new(package, id, memory);
-    let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
+    let mut trainer = Trainer::new(
+        teachings,
+        backbone.width(),
+        config.camera.view,
+        config.guard,
+    );
     let knowledge = trainer.start()?;
     let mut warnings = trainer.warnings();
     // From here on there is something to lose.

@@ -12,13 +12,14 @@ use std::{
 
 use lastlayer_shared::{
     frame::FrameError,
-    head::{Head, HeadError, Kind},
+    head::{Example, Head, HeadError, Kind},
     view::View,
 };
 
 use crate::{
+    guard::{self, Judged, Loss, Opinion},
     look::Seen,
-    memory::{MemoryError, NewSample},
+    memory::{MemoryError, NewSample, rounded},
     teachings::Teachings,
     upkeep::{Reply, Request, UpkeepError},
 };
@@ -39,6 +40,19 @@ pub enum TrainError {
     ClassGone(String),
     #[error("the network's answers to these frames are not made of numbers; nothing was learned")]
     NothingSeen,
+    #[error(
+        "{paying} would be taken for {called}, {lost} of {of} samples, and the accuracy would fall by \
+         {points:.0} points; the burst is set aside (`lastlayerd samples list`), and `lastlayerd \
+         samples use {burst}` learns from it all the same"
+    )]
+    TooDear {
+        burst: u32,
+        points: f64,
+        paying: String,
+        called: String,
+        lost: usize,
+        of: usize,
+    },
 }
 
 enum Change {
@@ -84,6 +98,13 @@ pub enum Outcome {
     Learned {
         class: String,
         samples: usize,
+        /// What it costs could be judged.
+        checked: bool,
+        /// The class that pays more than the guard allows, by its place, where the burst is the first
+        /// of a new class: that is asked, and not forbidden.
+        costs: Option<usize>,
+        /// Older samples made room.
+        crowded: bool,
         /// Milliseconds to store the burst, and to fit the head.
         store_ms: f64,
         train_ms: f64,
@@ -112,6 +133,29 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
+/// What a burst would make of what is known.
+struct Considered {
+    head: Option<Head>,
+    called: Vec<Option<usize>>,
+    opinion: Opinion,
+    /// It is the first of its class.
+    is_new: bool,
+}
+
+/// A head of these examples, where they are of two classes, and what heads that have not seen them
+/// call them.
+fn fit(examples: &[Example<'_>]) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
+    match Head::fit_judged(Kind::default(), examples) {
+        Ok((head, called)) => Ok((Some(head), called)),
+        Err(HeadError::TooFewClasses(_)) => Ok((None, vec![None; examples.len()])),
+        Err(error) => Err(error),
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
 pub struct Trainer {
     teachings: Teachings,
     /// Numbers in an embedding.
@@ -121,12 +165,18 @@ pub struct Trainer {
     /// What became of classes since the start, the oldest first: one may be renamed or removed while
     /// a burst of it runs.
     changes: Vec<Change>,
+    guard: guard::Settings,
+    /// What the samples are called by heads that have not seen them; `None` where the head was not
+    /// fitted here.
+    called: Option<Vec<Option<usize>>>,
     warnings: Vec<String>,
 }
 
 impl Trainer {
-    pub fn new(teachings: Teachings, width: usize, view: View) -> Self {
+    pub fn new(teachings: Teachings, width: usize, view: View, guard: guard::Settings) -> Self {
         Self {
+            guard,
+            called: None,
             teachings,
             width,
             view,
@@ -137,6 +187,7 @@ impl Trainer {
 
     /// What is known at the start: with a head that was kept, else a new one.
     pub fn start(&mut self) -> Result<Knowledge, TrainError> {
+        self.called = None;
         match self.teachings.kept_head(self.width) {
             Some(head) => Ok(self.knowledge(Some(Arc::new(head)))),
             None => self.fit(),
@@ -158,20 +209,27 @@ impl Trainer {
 
     fn fit(&mut self) -> Result<Knowledge, TrainError> {
         let classes = self.teachings.classes();
-        let head = match Head::fit(Kind::default(), &self.teachings.examples(&classes)) {
-            Ok(head) => Some(head),
-            Err(HeadError::TooFewClasses(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let (head, called) = fit(&self.teachings.examples(&classes))?;
+        Ok(self.keep(head, called, &classes))
+    }
+
+    /// This is the head now.
+    fn keep(
+        &mut self,
+        head: Option<Head>,
+        called: Vec<Option<usize>>,
+        classes: &[String],
+    ) -> Knowledge {
+        self.called = Some(called);
         // The samples are stored; without its head the next start only takes longer.
         if let Some(head) = &head
-            && let Err(error) = self.teachings.keep_head(head, &classes)
+            && let Err(error) = self.teachings.keep_head(head, classes)
         {
             self.warnings.push(format!(
                 "the head could not be kept and is fitted again at the next start: {error}"
             ));
         }
-        Ok(self.knowledge(head.map(Arc::new)))
+        self.knowledge(head.map(Arc::new))
     }
 
     fn work(&mut self, job: Job) -> Result<(Outcome, Knowledge), TrainError> {
@@ -184,7 +242,8 @@ impl Trainer {
             Job::Undo => {
                 let undone = self.teachings.memory.undo()?;
                 let (class, samples) = undone.ok_or(TrainError::NothingToUndo)?;
-                Ok((Outcome::Undone { class, samples }, self.fit()?))
+                // The head of before is one of those that are kept.
+                Ok((Outcome::Undone { class, samples }, self.start()?))
             }
             Job::AddClass => {
                 let classes = self.teachings.classes();
@@ -210,7 +269,8 @@ impl Trainer {
                     Request::RemoveClass { name } => self.changes.push(Change::Removed(name)),
                     _ => {}
                 }
-                Ok((Outcome::Kept { change }, self.fit()?))
+                // It may be one of the heads that are kept.
+                Ok((Outcome::Kept { change }, self.start()?))
             }
         }
     }
@@ -231,27 +291,124 @@ impl Trainer {
             .map(|Seen { crop, embedding }| {
                 Ok(NewSample {
                     crop: crop.to_jpeg()?,
-                    embedding,
+                    embedding: rounded(&embedding),
                     view: self.view,
                 })
             })
             .collect::<Result<Vec<_>, TrainError>>()?;
+        let encode_ms = milliseconds(start);
+        let start = Instant::now();
+        let classes = self.teachings.classes();
+        let place = classes.iter().position(|known| *known == class);
+        let place = place.ok_or_else(|| TrainError::ClassGone(class.clone()))?;
+        let Considered {
+            head,
+            called,
+            opinion,
+            is_new,
+        } = self.consider(place, &classes, &burst)?;
+        let train_ms = milliseconds(start);
+        let costs = match &opinion {
+            Opinion::TooDear { most, .. } if is_new => Some(most.class),
+            Opinion::TooDear { points, most } => {
+                return Err(self.set_aside(&class, burst, *points, most, &classes));
+            }
+            _ => None,
+        };
+        let start = Instant::now();
         let samples = burst.len();
-        let added = self.teachings.memory.add_burst(&class, burst)?;
+        let lost = self.teachings.memory.add_burst(&class, burst)?.lost;
+        let store_ms = encode_ms + milliseconds(start);
+        let crowded = !lost.is_empty();
         self.warnings
-            .extend(added.lost.into_iter().map(|(class, samples)| {
+            .extend(lost.into_iter().map(|(class, samples)| {
                 format!("the memory is full: the {samples} oldest samples of {class} made room")
             }));
-        let store_ms = start.elapsed().as_secs_f64() * 1e3;
-        let start = Instant::now();
-        let knowledge = self.fit()?;
+        if let Opinion::TooDear { most, .. } = &opinion
+            && is_new
+        {
+            self.warnings.push(format!(
+                "{} is now taken for {} more often, {} of {} samples; `undo` takes that back",
+                classes[most.class], classes[most.called], most.lost, most.of
+            ));
+        }
+        let knowledge = match crowded {
+            true => self.fit()?,
+            false => self.keep(head, called, &classes),
+        };
         let outcome = Outcome::Learned {
             class,
             samples,
+            checked: opinion != Opinion::Unchecked,
+            costs,
+            crowded,
             store_ms,
-            train_ms: start.elapsed().as_secs_f64() * 1e3,
+            train_ms,
         };
         Ok((outcome, knowledge))
+    }
+
+    /// What a burst would make of it; nothing is changed.
+    fn consider(
+        &mut self,
+        place: usize,
+        classes: &[String],
+        burst: &[NewSample],
+    ) -> Result<Considered, TrainError> {
+        let mut examples = self.teachings.examples(classes);
+        let before = match self.called.take() {
+            Some(called) => called,
+            None => fit(&examples)?.1,
+        };
+        let is_new = examples.iter().all(|example| example.class != place);
+        // The same number that it gets, as far as the head can tell: a later one than all others.
+        examples.extend(burst.iter().map(|sample| Example {
+            embedding: &sample.embedding,
+            class: place,
+            burst: u32::MAX,
+        }));
+        let (head, called) = fit(&examples)?;
+        let judged = examples.iter().zip(before.iter().zip(&called));
+        let judged: Vec<Judged> = judged
+            .map(|(example, (before, after))| Judged {
+                class: example.class,
+                before: *before,
+                after: *after,
+            })
+            .collect();
+        let (opinion, _) = guard::judge(&self.guard, &judged);
+        // Where the burst is not learned, this is what holds.
+        self.called = Some(before);
+        Ok(Considered {
+            head,
+            called,
+            opinion,
+            is_new,
+        })
+    }
+
+    /// A burst that costs too much is kept for a person to look at.
+    fn set_aside(
+        &mut self,
+        class: &str,
+        burst: Vec<NewSample>,
+        points: f64,
+        most: &Loss,
+        classes: &[String],
+    ) -> TrainError {
+        let (paying, called) = (&classes[most.class], &classes[most.called]);
+        let why = format!("{paying} would be taken for {called}");
+        match self.teachings.memory.add_aside(class, burst, &why) {
+            Ok(burst) => TrainError::TooDear {
+                burst,
+                points,
+                paying: paying.clone(),
+                called: called.clone(),
+                lost: most.lost,
+                of: most.of,
+            },
+            Err(error) => error.into(),
+        }
     }
 
     /// What a class is called now that was called so in an edition of the classes.
@@ -330,6 +487,7 @@ mod tests {
             Teachings::new(package(), "hash".into(), memory),
             2,
             View::default(),
+            guard::Settings::default(),
         )
     }
 

@@ -308,6 +308,12 @@ impl<W: Write> Watch<W> {
             Ok(outcome) => {
                 self.show.disk_full(false);
                 match outcome {
+                    Outcome::Learned {
+                        costs: Some(class), ..
+                    } => {
+                        self.show.once(Once::Costly(*class));
+                    }
+                    Outcome::Learned { crowded: true, .. } => self.show.once(Once::Crowded),
                     Outcome::Learned { .. } => self.show.once(Once::Learned),
                     Outcome::Undone { .. } => self.show.once(Once::Undone),
                     Outcome::ClassAdded { .. } => self.show.once(Once::ClassAdded),
@@ -317,12 +323,15 @@ impl<W: Write> Watch<W> {
                     Outcome::Learned {
                         class,
                         samples,
+                        checked,
                         store_ms,
                         train_ms,
+                        ..
                     } => Event::Learned {
                         time,
                         class,
                         samples: *samples,
+                        checked: *checked,
                         classes,
                         counts: &self.knowledge.counts,
                         store_ms: *store_ms,

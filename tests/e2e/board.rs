@@ -353,8 +353,8 @@ fn a_camera_that_fails_does_not_take_a_burst_with_it() {
 fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
     let site = Site::new();
     fs::write(site.path("camera/car/005-broken.png"), b"no photo").unwrap();
-    // A folder stands where the head is kept.
-    fs::create_dir_all(site.path("state/head")).unwrap();
+    // A folder stands where the first head is written.
+    fs::create_dir_all(site.path("state/heads/.new-0000000000")).unwrap();
     let state = site.path("state").display().to_string();
     let told = site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
     assert_eq!(named(&told, "learned").len(), 2);
@@ -404,7 +404,8 @@ fn state_of_another_network_is_refused_and_kept() {
     let site = Site::new();
     let state = site.path("state").display().to_string();
     site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
-    let before = fs::read(site.path("state").join("samples")).unwrap();
+    let taught = site.path("state/bursts/0000000000");
+    let before = fs::read(&taught).unwrap();
     let (other, package) = (site.path("other.onnx"), site.path("other.llp"));
     succeed(
         lastlayer()
@@ -420,8 +421,5 @@ fn state_of_another_network_is_refused_and_kept() {
     );
     let message = fail(&mut site.board(&package, &["--state", &state]), 2);
     assert!(message.contains("taught with another network"), "{message}");
-    assert_eq!(
-        fs::read(site.path("state").join("samples")).unwrap(),
-        before
-    );
+    assert_eq!(fs::read(&taught).unwrap(), before);
 }

@@ -52,6 +52,9 @@ fn watching_and_teaching_go_on_after_the_cameras_program_died() {
     );
     assert_eq!(board.wait_for("camera")["delivers"], true);
     assert_eq!(board.wait_for("verdict")["class"], "bird");
+    // As what they are: birds that are taught as cars are refused.
+    board.press(b"n");
+    board.wait_for("selected");
     board.press(b"t");
     assert_eq!(board.wait_for("learned")["samples"], 10);
     board.interrupt();

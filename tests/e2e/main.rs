@@ -11,6 +11,7 @@ mod demo;
 mod eval;
 mod export;
 mod formats;
+mod killed;
 mod live;
 mod package;
 mod service;

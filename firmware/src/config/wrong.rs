@@ -157,6 +157,7 @@ fn table(path: &str) -> String {
         "panel" => ("[panel]", "teach = { line = \"GPIO17\" }"),
         "panel.classes" => ("[panel.classes]", "car = { light = { line = \"GPIO12\" } }"),
         "burst" => ("[burst]", "frames = 10"),
+        "guard" => ("[guard]", "points = 5.0"),
         "memory" => ("[memory]", "samples = 2000"),
         "verdict" => ("[verdict]", "margin = 0.1"),
         _ => (

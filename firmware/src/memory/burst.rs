@@ -134,6 +134,14 @@ pub fn seal(
     Ok((burst, bytes))
 }
 
+/// As it is kept.
+pub fn rounded(embedding: &[f32]) -> Vec<f32> {
+    embedding
+        .iter()
+        .map(|number| round(*number).to_f32())
+        .collect()
+}
+
 /// No network that is used answers beyond what half precision has; what does is cut off there, so
 /// that it stays a number.
 fn round(number: f32) -> f16 {

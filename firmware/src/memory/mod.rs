@@ -32,7 +32,7 @@ use lastlayer_shared::{
 use serde::Serialize;
 
 use crate::storage::{DiskError, Storage, get, join, make_folder, names, put, remove_unfinished};
-pub use burst::{Burst, Kept};
+pub use burst::{Burst, Kept, rounded};
 use burst::{BurstError, Origin};
 pub use full::Limits;
 pub use heads::Basis;

@@ -25,6 +25,10 @@ pub enum Once {
     /// This class is selected now, counted from 0.
     Selected(usize),
     Learned,
+    /// Learned, and this class, counted from 0, pays for it.
+    Costly(usize),
+    /// Learned, and older samples made room.
+    Crowded,
     Undone,
     ClassAdded,
     Refused,
@@ -75,6 +79,12 @@ impl Pattern {
             flashes,
             again: false,
         }
+    }
+
+    /// The same with a flash before the others.
+    fn after(mut self, on: u64, off: u64) -> Self {
+        self.flashes.insert(0, (ms(on), ms(off)));
+        self
     }
 
     /// One long flash, then as many short ones as the fault has for a number.
@@ -164,6 +174,11 @@ impl Once {
                 Pattern::once(class.saturating_add(1).min(MOST_COUNTED), 150, 250)
             }
             Self::Learned => Pattern::once(1, 1000, 0),
+            Self::Costly(class) => {
+                let count = class.saturating_add(1).min(MOST_COUNTED);
+                Pattern::once(count, 150, 250).after(1000, 500)
+            }
+            Self::Crowded => Pattern::once(5, 50, 50).after(1000, 300),
             Self::Undone => Pattern::once(2, 1000, 300),
             Self::ClassAdded => Pattern::once(3, 1000, 300),
             Self::Refused => Pattern::once(15, 50, 50),
@@ -177,6 +192,14 @@ impl Once {
                 "dark, as many short flashes as the class has for a number (the tenth and later: ten), dark",
             ),
             Self::Learned => ("learned", "dark, one long flash, dark"),
+            Self::Costly(_) => (
+                "learned, and another class is called wrongly more often; the log says how often",
+                "the same, and as many short flashes as that class has for a number, dark",
+            ),
+            Self::Crowded => (
+                "learned; the memory is full, and the oldest samples made room",
+                "dark, one long flash and a flicker, dark",
+            ),
             Self::Undone => ("the last burst is undone", "dark, two long flashes, dark"),
             Self::ClassAdded => ("a class is added", "dark, three long flashes, dark"),
             Self::Refused => ("refused; the log says why", "dark, a flicker, dark"),
@@ -220,6 +243,8 @@ pub fn table() -> Vec<String> {
     for once in [
         Once::Selected(1),
         Once::Learned,
+        Once::Costly(1),
+        Once::Crowded,
         Once::Undone,
         Once::ClassAdded,
         Once::Refused,

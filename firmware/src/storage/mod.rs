@@ -89,11 +89,11 @@ pub fn names(storage: &dyn Storage, folder: &str) -> io::Result<Vec<String>> {
     }
 }
 
-/// Removes what was being written when the power went.
+/// Removes what was being written when the power went. What cannot be removed is in nobody's way.
 pub fn remove_unfinished(storage: &dyn Storage, folder: &str) -> io::Result<()> {
     for name in names(storage, folder)? {
         if name.starts_with(UNFINISHED) {
-            storage.remove(&join(folder, &name))?;
+            let _ = storage.remove(&join(folder, &name));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use lastlayer_shared::{
     package::{MAX_SIZE, Package},
 };
 
-use super::{Reply, Request, socket};
+use super::{BurstLine, Reply, Request, socket};
 use crate::{
     config::Config,
     memory::{Memory, MemoryError},
@@ -120,9 +120,17 @@ fn lines(reply: Reply) -> Vec<String> {
         }
         Reply::Samples(bursts) => {
             let heading = format!("{:>5}  {:>7}  class", "burst", "samples");
-            let lines = bursts
-                .iter()
-                .map(|line| format!("{:>5}  {:>7}  {}", line.burst, line.samples, line.class));
+            let lines = bursts.iter().map(|line| {
+                let aside = line.aside.as_ref();
+                let aside = aside.map_or_else(String::new, |why| format!("  (set aside: {why})"));
+                let BurstLine {
+                    burst,
+                    samples,
+                    class,
+                    ..
+                } = line;
+                format!("{burst:>5}  {samples:>7}  {class}{aside}")
+            });
             std::iter::once(heading).chain(lines).collect()
         }
     }

@@ -20,10 +20,27 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     Classes,
-    RenameClass { from: String, to: String },
-    RemoveClass { name: String },
+    RenameClass {
+        from: String,
+        to: String,
+    },
+    RemoveClass {
+        name: String,
+    },
     Samples,
-    RemoveSamples { bursts: Vec<u32> },
+    RemoveSamples {
+        bursts: Vec<u32>,
+    },
+    /// Keep them, and no longer learn from them.
+    SetAside {
+        bursts: Vec<u32>,
+    },
+    /// Learn from them again.
+    UseSamples {
+        bursts: Vec<u32>,
+    },
+    /// To the head before.
+    RollBack,
     Reset,
 }
 
@@ -117,21 +134,45 @@ impl Teachings {
             }
             Request::Samples => Ok(Reply::Samples(self.bursts())),
             Request::RemoveSamples { bursts } => {
-                let there = self.bursts();
-                let missing = bursts
-                    .iter()
-                    .find(|burst| there.iter().all(|line| line.burst != **burst));
-                if let Some(missing) = missing {
-                    return Err(UpkeepError::NoBurst(*missing));
-                }
+                self.all_there(bursts)?;
                 let removed = self.memory.remove_bursts(bursts)?;
                 Ok(Reply::Done(format!("{removed} samples are removed")))
+            }
+            Request::SetAside { bursts } => {
+                self.all_there(bursts)?;
+                let before = self.memory.len();
+                self.memory.set_aside(bursts, Some("set aside by hand"))?;
+                let less = before - self.memory.len();
+                Ok(Reply::Done(format!("{less} samples are set aside")))
+            }
+            Request::UseSamples { bursts } => {
+                self.all_there(bursts)?;
+                let before = self.memory.len();
+                self.memory.set_aside(bursts, None)?;
+                let more = self.memory.len() - before;
+                Ok(Reply::Done(format!(
+                    "{more} samples are learned from again"
+                )))
+            }
+            Request::RollBack => {
+                let less = self.memory.roll_back()?;
+                Ok(Reply::Done(format!(
+                    "the head before is back; {less} samples that were taught since are set aside"
+                )))
             }
             Request::Reset => {
                 self.memory.forget_all()?;
                 let left = "everything taught here is forgotten; the package is as it came";
                 Ok(Reply::Done(left.into()))
             }
+        }
+    }
+
+    fn all_there(&self, bursts: &[u32]) -> Result<(), UpkeepError> {
+        let there = |number: &&u32| self.memory.all().any(|burst| burst.number == **number);
+        match bursts.iter().find(|number| !there(number)) {
+            Some(missing) => Err(UpkeepError::NoBurst(*missing)),
+            None => Ok(()),
         }
     }
 

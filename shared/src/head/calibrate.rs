@@ -11,12 +11,15 @@ const FOLDS: usize = 4;
 /// Tried temperatures: powers of two from 2^-5 to 2^6 in steps of a quarter.
 const GRID: std::ops::RangeInclusive<i32> = -20..=24;
 
-/// The temperature that makes the held-back examples likeliest for a head fitted as `fitted` was.
-/// Where no class can spare a burst, or what is left is too little to fit a head of the same kind,
-/// there is nothing to judge by, and each kind's `uncalibrated` temperature is used.
-pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> f32 {
+/// The temperature that makes the held-back examples likeliest for a head fitted as `fitted` was, and
+/// for each example the row of the head that had not seen it and called it so. Where no class can
+/// spare a burst, or what is left is too little to fit a head of the same kind, there is nothing to
+/// judge by, and each kind's `uncalibrated` temperature is used.
+pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> (f32, Vec<Option<usize>>) {
+    let nothing = || (uncalibrated(fitted), vec![None; design.labels.len()]);
     let folds = folds(design);
     let mut judged: Vec<(Vec<f32>, usize)> = Vec::new();
+    let mut called = vec![None; design.labels.len()];
     for fold in 0..FOLDS {
         let held: Vec<usize> = rows(&folds, |f| f == Some(fold));
         if held.is_empty() {
@@ -25,18 +28,17 @@ pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> f32 {
         let kept = design.select(&rows(&folds, |f| f != Some(fold)));
         let head = kept.fit(kind);
         if head.kind != fitted {
-            return uncalibrated(fitted);
+            return nothing();
         }
         let logits = head.logits(design.features.select(Axis(0), &held).view());
-        judged.extend(
-            logits
-                .outer_iter()
-                .zip(&held)
-                .map(|(row, &example)| (row.to_vec(), design.labels[example])),
-        );
+        for (row, &example) in logits.outer_iter().zip(&held) {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            called[example] = best.map(|(place, _)| place);
+            judged.push((row.to_vec(), design.labels[example]));
+        }
     }
     if judged.is_empty() {
-        return uncalibrated(fitted);
+        return nothing();
     }
     let loss = |temperature: f32| -> f64 {
         judged
@@ -44,10 +46,12 @@ pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> f32 {
             .map(|(logits, label)| cross_entropy(ArrayView1::from(logits), *label, temperature))
             .sum()
     };
-    GRID.map(|power| (power as f32 / 4.0).exp2())
+    let temperature = GRID
+        .map(|power| (power as f32 / 4.0).exp2())
         .map(|temperature| (temperature, loss(temperature)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(uncalibrated(fitted), |(temperature, _)| temperature)
+        .map_or(uncalibrated(fitted), |(temperature, _)| temperature);
+    (temperature, called)
 }
 
 /// Deals the bursts of every class round-robin to the folds; `None` for examples that are never

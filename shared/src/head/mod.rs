@@ -114,6 +114,15 @@ struct Design {
 impl Head {
     /// Fits a head of `kind` on all `examples`.
     pub fn fit(kind: Kind, examples: &[Example<'_>]) -> Result<Self, HeadError> {
+        Ok(Self::fit_judged(kind, examples)?.0)
+    }
+
+    /// The same, and what heads that had not seen an example's burst call it: a class for each
+    /// example, or `None` where its class has no other burst to learn from. Costs nothing more.
+    pub fn fit_judged(
+        kind: Kind,
+        examples: &[Example<'_>],
+    ) -> Result<(Self, Vec<Option<usize>>), HeadError> {
         let mut classes: Vec<usize> = examples.iter().map(|example| example.class).collect();
         classes.sort_unstable();
         classes.dedup();
@@ -125,15 +134,18 @@ impl Head {
         };
         let design = Design::new(examples, &classes)?;
         let linear = design.fit(kind);
-        let temperature = calibrate::temperature(kind, linear.kind, &design);
-        Ok(Self {
+        let (temperature, called) = calibrate::temperature(kind, linear.kind, &design);
+        let called = called.into_iter().map(|row| row.map(|row| classes[row]));
+        let called = called.collect();
+        let head = Self {
             kind,
             classes: classes.into_iter().map(narrow).collect::<Result<_, _>>()?,
             width: design.features.ncols() as u32,
             weights: linear.weights.into_raw_vec_and_offset().0,
             bias: linear.bias.to_vec(),
             temperature,
-        })
+        };
+        Ok((head, called))
     }
 
     pub fn kind(&self) -> Kind {

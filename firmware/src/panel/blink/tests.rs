@@ -3,8 +3,15 @@ use super::*;
 fn all() -> Vec<(String, Pattern)> {
     let standing = Standing::ALL.map(|s| (format!("{s:?}"), s.pattern()));
     let faults = Fault::ALL.map(|f| (format!("{f:?}"), f.pattern()));
-    let others = [Once::Learned, Once::Undone, Once::ClassAdded, Once::Refused];
-    let once = others.into_iter().chain((0..10).map(Once::Selected));
+    let others = [
+        Once::Learned,
+        Once::Undone,
+        Once::ClassAdded,
+        Once::Refused,
+        Once::Crowded,
+    ];
+    let counted = (0..10).flat_map(|class| [Once::Selected(class), Once::Costly(class)]);
+    let once = others.into_iter().chain(counted);
     let once = once.map(|o| (format!("{o:?}"), o.pattern()));
     standing.into_iter().chain(faults).chain(once).collect()
 }
@@ -55,7 +62,7 @@ fn a_pattern_is_followed_in_time() {
 #[test]
 fn messages_are_short_and_a_flash_is_long_enough_to_be_seen() {
     for (name, pattern) in all() {
-        assert!(pattern.length() <= ms(6000), "{name}");
+        assert!(pattern.length() <= ms(7000), "{name}");
         for (on, _) in pattern.flashes {
             assert!(on.is_zero() || on >= ms(50), "{name}");
         }
