@@ -18,7 +18,7 @@ use lastlayer_firmware::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{site::Site, support::*};
+use crate::site::Site;
 
 /// Class and samples of each burst, in order.
 type Taught = Vec<(String, usize)>;
@@ -73,7 +73,7 @@ fn run(board: &mut Command, mut taught: Taught, things: usize, longer: Duration)
             }
         }
     });
-    let mut count = |taught: &mut Taught, event: serde_json::Value| {
+    let count = |taught: &mut Taught, event: serde_json::Value| {
         let class = event["class"].as_str().unwrap().to_owned();
         let burst = (class, event["samples"].as_u64().unwrap() as usize);
         match event["event"].as_str() {
