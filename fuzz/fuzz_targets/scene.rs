@@ -1,19 +1,2 @@
-//! Text -> scene. What is read is in order of time, and ends after its last line.
 #![no_main]
-
-use std::time::Duration;
-
-use lastlayer_firmware::scene::Scene;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    let Ok(scene) = text.parse::<Scene>() else {
-        return;
-    };
-    assert!(scene.entries.is_sorted_by_key(|entry| entry.at));
-    let last = scene
-        .entries
-        .last()
-        .map_or(Duration::ZERO, |entry| entry.at);
-    assert!(scene.end >= last);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lastlayer_fuzz::scene::run(data));

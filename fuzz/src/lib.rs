@@ -1,6 +1,33 @@
-//! What the targets share: small changes to good bytes. Random bytes are refused by the first
+//! What is fuzzed: each module feeds one reader of bytes from outside, and says in its first lines
+//! what must hold. `fuzz_targets/` gives them to libFuzzer; `tests/hostile` runs them as a test.
+//!
+//! What they share is here: small changes to good bytes. Random bytes are refused by the first
 //! check of a format; a good file that is changed a little gets past it, and no corpus of files
 //! need be kept.
+
+pub mod backbone;
+mod choices;
+pub mod config;
+pub mod frame;
+pub mod framed;
+pub mod mjpeg;
+pub mod network;
+pub mod package;
+pub mod scene;
+pub mod weights;
+
+/// All of them, by name.
+pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+    ("backbone", backbone::run),
+    ("config", config::run),
+    ("frame", frame::run),
+    ("framed", framed::run),
+    ("mjpeg", mjpeg::run),
+    ("network", network::run),
+    ("package", package::run),
+    ("scene", scene::run),
+    ("weights", weights::run),
+];
 
 /// Changes `good` as `edits` says, which is a row of
 ///

@@ -5,23 +5,24 @@
 use std::sync::Arc;
 
 use prost::Message;
-use tract_onnx::{pb::ModelProto, prelude::*};
+use tract_onnx::prelude::*;
 
 use crate::{
-    contain::{bounded, contain, plausible},
+    contain::{bounded, contain},
     file::sha256,
     frame::Frame,
+    network::{self, NetworkError},
     preprocess::{Preprocess, PreprocessError},
     view::View,
 };
 
 /// The name of the output that heads learn from.
 pub const EMBEDDING: &str = "embedding";
-/// The most numbers an embedding may have.
-const MAX_WIDTH: usize = 65_536;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error("this is not an ONNX network that can be run here: {0}; export it again")]
     Load(String),
     #[error(
@@ -50,11 +51,10 @@ impl Backbone {
     pub fn load(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
         preprocess.check()?;
         let side = preprocess.input_size as usize;
-        let mut proto =
-            ModelProto::decode(onnx).map_err(|error| BackboneError::Load(error.to_string()))?;
+        let mut proto = network::read(onnx, side)?;
         let plan = contain(|| {
-            plausible(&proto)?;
             let model = tract_onnx::onnx()
+                .with_ignore_value_info(true)
                 .model_for_proto_model(&proto)?
                 .with_outputs_by_name([EMBEDDING])?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
@@ -72,7 +72,7 @@ impl Backbone {
         })
         .map_err(BackboneError::Load)?
         .map_err(BackboneError::Shape)?;
-        if !(1..=MAX_WIDTH).contains(&width) {
+        if !(1..=network::MOST_WIDTH).contains(&width) {
             return Err(BackboneError::Shape(format!("1 x {width}")));
         }
         let rules = serde_json::to_vec(preprocess)

@@ -28,6 +28,9 @@ pub fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
     result.ok()
 }
 
+/// What a panic becomes.
+pub const PANICKED: &str = "an operator asks for something that cannot be done";
+
 /// Runs it; what goes wrong, panics included, comes back as one line of text.
 pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     match caught(run) {
@@ -41,7 +44,7 @@ pub fn contain<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
             };
             text.split_whitespace().collect::<Vec<_>>().join(" ")
         }),
-        None => Err("an operator asks for something that cannot be done".into()),
+        None => Err(PANICKED.into()),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod file;
 pub mod frame;
 pub mod framed;
 pub mod head;
+pub mod network;
 pub mod package;
 pub mod photos;
 pub mod preprocess;
