@@ -92,6 +92,7 @@ impl Pack {
             backbone: onnx,
             samples,
             head,
+            signed_by: None,
         };
         package.save(&self.output)?;
         match class_table(&package) {
