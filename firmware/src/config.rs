@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lastlayer_shared::file::{self, FileError};
 use serde::Deserialize;
 
-use crate::{burst, camera, log::LogFormat, outputs, panel, smoothing};
+use crate::{burst, camera, log::LogFormat, outputs, panel, smoothing, trust};
 
 /// Read where the command line names neither a configuration nor a package.
 pub const PLACE: &str = "/etc/lastlayer/lastlayerd.toml";
@@ -25,6 +25,8 @@ pub struct Config {
     pub log: LogFormat,
     /// What the board calls itself in messages of outputs; without it its host name.
     pub name: Option<String>,
+    /// Whose packages are run.
+    pub trust: trust::Settings,
     pub camera: camera::Settings,
     pub panel: panel::Settings,
     pub burst: burst::Settings,
@@ -174,6 +176,7 @@ mod tests {
         let defaults = Config::default();
         assert_eq!(example.burst, defaults.burst);
         assert_eq!(example.verdict, defaults.verdict);
+        assert_eq!(example.trust, defaults.trust);
         let camera = camera::Settings {
             wait: true,
             ..defaults.camera
@@ -199,6 +202,7 @@ mod tests {
         let mut tables = 0;
         for table in [
             "",
+            "trust",
             "camera",
             "camera.controls",
             "camera.view",
@@ -222,7 +226,7 @@ mod tests {
             }
             tables += 1;
         }
-        assert_eq!(tables, 8);
+        assert_eq!(tables, 9);
     }
 
     #[test]

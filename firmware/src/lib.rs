@@ -25,6 +25,7 @@ mod start;
 mod stop;
 pub mod teachings;
 pub mod trainer;
+pub mod trust;
 pub mod upkeep;
 mod watch;
 #[cfg(test)]

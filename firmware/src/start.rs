@@ -8,11 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use lastlayer_shared::{
-    backbone::Backbone,
-    file,
-    package::{MAX_SIZE, Package},
-};
+use lastlayer_shared::{backbone::Backbone, file, package::MAX_SIZE};
 
 use crate::{
     camera::{CameraAddress, FolderCamera, Keeper},
@@ -35,6 +31,7 @@ use crate::{
     stop::Stop,
     teachings::Teachings,
     trainer::Trainer,
+    trust::open_package,
     upkeep::Server,
     watch::Watch,
 };
@@ -56,7 +53,8 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     };
     start_tracing(config.log);
     let bytes = file::read(package, MAX_SIZE)?;
-    let package = Package::from_bytes(&bytes).with_context(|| format!("{}", package.display()))?;
+    let package =
+        open_package(&bytes, &config.trust).with_context(|| format!("{}", package.display()))?;
     let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
     let mut embedder = backbone.embedder()?;
     let self_test = package.run_self_test(&mut embedder)?;
@@ -69,7 +67,8 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let teachings = Teachings::new(package, id, memory);
     let mut trainer = Trainer::new(teachings, backbone.width(), config.camera.view);
     let knowledge = trainer.start()?;
-    let mut warnings = trainer.warnings();
+    let mut warnings = config.trust.warnings();
+    warnings.extend(trainer.warnings());
     // From here on there is something to lose.
     let stop = Stop::on_signals().context("signals cannot be waited for")?;
     let keys = options.panel == Some(PanelKind::Keyboard);

@@ -14,6 +14,7 @@ mod formats;
 mod live;
 mod package;
 mod service;
+mod signing;
 mod site;
 mod support;
 mod upkeep;

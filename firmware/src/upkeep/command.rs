@@ -9,16 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use lastlayer_shared::{
-    file,
-    package::{MAX_SIZE, Package},
-};
+use lastlayer_shared::{file, package::MAX_SIZE};
 
 use super::{Reply, Request, socket};
 use crate::{
     config::Config,
     memory::{Memory, MemoryError},
     teachings::Teachings,
+    trust::open_package,
 };
 
 /// Does it and says what was done, a line each.
@@ -95,7 +93,8 @@ fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Rep
         "which package? Give --package FILE, or `package` in the configuration (--config FILE)",
     )?;
     let bytes = file::read(path, MAX_SIZE)?;
-    let package = Package::from_bytes(&bytes).with_context(|| format!("{}", path.display()))?;
+    let package =
+        open_package(&bytes, &config.trust).with_context(|| format!("{}", path.display()))?;
     let mut teachings = Teachings::new(package, file::sha256(&bytes), memory);
     Ok(teachings.answer(request)?)
 }
