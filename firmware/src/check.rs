@@ -9,7 +9,12 @@ use std::{
 };
 
 use anyhow::bail;
-use lastlayer_shared::{backbone::Backbone, error::one_line, package::Package};
+use lastlayer_shared::{
+    backbone::Backbone,
+    error::one_line,
+    file,
+    package::{MAX_SIZE, Package},
+};
 use rustix::process::geteuid;
 
 use crate::{
@@ -21,6 +26,7 @@ use crate::{
     panel::gpio::{self, Opener},
     storage::{self, DiskError},
     teachings::Teachings,
+    trust,
     upkeep::{self, Reply, Request},
 };
 
@@ -52,7 +58,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         }
         Ok(())
     };
-    let (backbone, package) = match open_package(config.package.as_deref()) {
+    let (backbone, package) = match open_package(config) {
         Ok((text, backbone, package)) => {
             say("package", Ok(text))?;
             (Some(backbone), Some(package))
@@ -101,9 +107,14 @@ fn none_or(problems: Vec<String>, well: String) -> Found {
     }
 }
 
-fn open_package(path: Option<&Path>) -> Result<(String, Backbone, Package), String> {
-    let path = path.ok_or("which package? `package` is not in the configuration")?;
-    let package = Package::open(path).map_err(|error| one_line(&error))?;
+fn open_package(config: &Config) -> Result<(String, Backbone, Package), String> {
+    let path = config
+        .package
+        .as_deref()
+        .ok_or("which package? `package` is not in the configuration")?;
+    let bytes = file::read(path, MAX_SIZE).map_err(|error| one_line(&error))?;
+    let package = trust::open_package(&bytes, &config.trust)
+        .map_err(|error| format!("{}: {}", path.display(), one_line(&error)))?;
     let backbone =
         Backbone::load(&package.backbone, &package.preprocess).map_err(|error| one_line(&error))?;
     let mut embedder = backbone.embedder().map_err(|error| one_line(&error))?;
@@ -118,9 +129,13 @@ fn open_package(path: Option<&Path>) -> Result<(String, Backbone, Package), Stri
     }
     let frame = start.elapsed().as_secs_f64() * 1e3 / package.self_test.len().max(1) as f64;
     let text = format!(
-        "{}: version {}, {} classes, its self-test passes, {frame:.0} ms a frame",
+        "{}: version {}, {}, {} classes, its self-test passes, {frame:.0} ms a frame",
         path.display(),
         package.version,
+        match package.signed_by {
+            Some(key) if !config.trust.unsigned => format!("signed by {key}"),
+            _ => "signatures not checked (--unsigned)".into(),
+        },
         package.classes.len()
     );
     Ok((text, backbone, package))

@@ -36,8 +36,8 @@ use crate::{
         9 end\n\n\
         RUST_LOG=debug prints every verdict; RUST_LOG=warn only what is wrong.\n\n\
         Examples:\n  \
-        lastlayerd --package site.llp --camera /dev/video0 --panel keyboard --state ~/taught\n  \
-        lastlayerd --package site.llp --camera folder:photos --scene story.scene --log json\n  \
+        lastlayerd --package site.llp --trust site.pub --camera /dev/video0 --panel keyboard\n  \
+        lastlayerd --package site.llp --trust site.pub --camera folder:photos --scene story.scene\n  \
         lastlayerd check --config lastlayerd.toml\n  \
         lastlayerd classes rename class-1 scratched"
 )]
@@ -56,6 +56,16 @@ pub struct Options {
     /// The package to run
     #[arg(long, global = true, value_name = "FILE")]
     pub package: Option<PathBuf>,
+    /// A public key whose packages are run, or a folder of *.pub; in place of the configuration's
+    /// [default: /etc/lastlayer/keys]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// For development: run any package, signed or not, whoever made it
+    #[arg(long, global = true)]
+    pub unsigned: bool,
+    /// For development: take packages that are older than the installed one
+    #[arg(long, global = true)]
+    pub allow_downgrade: bool,
     /// Where taught samples and the head are kept; without it they are gone at the end
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -188,6 +198,11 @@ impl Options {
         if self.panel == Some(PanelKind::None) {
             config.panel = panel::Settings::default();
         }
+        if !self.trust.is_empty() {
+            config.trust.keys = self.trust.clone();
+        }
+        config.trust.unsigned = self.unsigned;
+        config.trust.allow_downgrade = self.allow_downgrade;
         config.log = self.log.unwrap_or(config.log);
         config.package = self.package.clone().or(config.package);
         config.state = self.state.clone().or(config.state);
@@ -258,6 +273,10 @@ mod tests {
         let both = read(&["--package", "b.llp", "--burst", "2"]);
         assert_eq!(both.package, Some("b.llp".into()));
         assert_eq!(both.state, Some(folder.path().join("s")));
+        assert_eq!(both.trust, crate::trust::Settings::default());
+        let trusting = read(&["--trust", "a.pub", "--trust", "b.pub", "--unsigned"]).trust;
+        assert_eq!(trusting.keys, ["a.pub", "b.pub"].map(PathBuf::from));
+        assert!(trusting.unsigned && !trusting.allow_downgrade);
         assert_eq!((both.burst.frames, both.burst.fewest), (2, 2));
         assert_eq!(both.burst.seconds, 2.0);
     }

@@ -14,7 +14,7 @@ use crate::{
     guard,
     log::LogFormat,
     memory::Limits,
-    outputs, panel, smoothing,
+    outputs, panel, smoothing, trust,
 };
 
 /// Read where the command line names neither a configuration nor a package.
@@ -32,6 +32,8 @@ pub struct Config {
     pub log: LogFormat,
     /// What the board calls itself in messages of outputs; without it its host name.
     pub name: Option<String>,
+    /// Whose packages are run.
+    pub trust: trust::Settings,
     pub camera: camera::Settings,
     pub panel: panel::Settings,
     pub burst: burst::Settings,
@@ -172,6 +174,7 @@ mod tests {
         assert_eq!(example.memory, defaults.memory);
         assert_eq!(example.guard, defaults.guard);
         assert_eq!(example.verdict, defaults.verdict);
+        assert_eq!(example.trust, defaults.trust);
         let camera = camera::Settings {
             wait: true,
             ..defaults.camera
@@ -197,6 +200,7 @@ mod tests {
         let mut tables = 0;
         for table in [
             "",
+            "trust",
             "camera",
             "camera.controls",
             "camera.view",
@@ -222,7 +226,7 @@ mod tests {
             }
             tables += 1;
         }
-        assert_eq!(tables, 10);
+        assert_eq!(tables, 11);
     }
 
     #[test]

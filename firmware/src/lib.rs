@@ -28,6 +28,7 @@ mod stop;
 pub mod storage;
 pub mod teachings;
 pub mod trainer;
+pub mod trust;
 pub mod upkeep;
 mod watch;
 #[cfg(test)]

@@ -39,6 +39,7 @@ use crate::{
     storage,
     teachings::Teachings,
     trainer::Trainer,
+    trust,
     upkeep::Server,
     watch::Watch,
 };
@@ -62,7 +63,7 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     if let Some(state) = &config.state {
         owner::not_as_root(state)?;
     }
-    let (package, id) = open_package(package)?;
+    let (package, id) = open_package(package, &config.trust)?;
     let backbone = Backbone::load(&package.backbone, &package.preprocess).map_err(lasting)?;
     let mut embedder = backbone.embedder().map_err(lasting)?;
     let self_test = package.run_self_test(&mut embedder).map_err(lasting)?;
@@ -86,7 +87,8 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         config.guard,
     );
     let knowledge = trainer.start()?;
-    let mut warnings = trainer.warnings();
+    let mut warnings = config.trust.warnings();
+    warnings.extend(trainer.warnings());
     // From here on there is something to lose.
     let stop = Stop::on_signals().context("signals cannot be waited for")?;
     let keys = options.panel == Some(PanelKind::Keyboard);
@@ -156,13 +158,13 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
 }
 
 /// With the hash of its file.
-fn open_package(path: &Path) -> anyhow::Result<(Package, String)> {
+fn open_package(path: &Path, whose: &trust::Settings) -> anyhow::Result<(Package, String)> {
     let bytes = file::read(path, MAX_SIZE).map_err(|error| match &error {
         // A disk may be mended, and a right be given.
         FileError::Read { source, .. } if source.kind() != ErrorKind::NotFound => error.into(),
         _ => anyhow::Error::from(lasting(error)),
     })?;
-    let package = Package::from_bytes(&bytes).map_err(|error| {
+    let package = trust::open_package(&bytes, whose).map_err(|error| {
         let reason = one_line(&error);
         ConfigError::Unusable(format!("{}: {reason}", path.display()))
     })?;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use lastlayer_firmware::memory::{FittedOn, Taught};
 use lastlayer_shared::{
     framed::{self, Kind},
     head::Head,
@@ -38,13 +37,10 @@ pub fn run(data: &[u8]) {
     let [kind, data @ ..] = data else {
         return;
     };
-    match kind % 5 {
-        0 => open::<Taught>(data),
-        // What the board's memory keeps beside it: its type is private there, and a tuple of the
-        // same fields is the same postcard.
-        1 => open::<(String, FittedOn, Head)>(data),
-        2 => open::<BTreeMap<String, Vec<f32>>>(data),
-        3 => open::<Vec<Sample>>(data),
+    match kind % 4 {
+        0 => open::<Head>(data),
+        1 => open::<BTreeMap<String, Vec<f32>>>(data),
+        2 => open::<Vec<Sample>>(data),
         _ => open::<String>(data),
     }
 }

@@ -10,6 +10,7 @@ mod choices;
 pub mod config;
 pub mod frame;
 pub mod framed;
+pub mod memory;
 pub mod mjpeg;
 pub mod network;
 pub mod package;
@@ -17,11 +18,12 @@ pub mod scene;
 pub mod weights;
 
 /// All of them, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, fn(&[u8])); 10] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),
     ("framed", framed::run),
+    ("memory", memory::run),
     ("mjpeg", mjpeg::run),
     ("network", network::run),
     ("package", package::run),

@@ -138,5 +138,6 @@ fn good() -> Package {
             crop,
             embedding: vec![0.25, 0.5, 0.75],
         }],
+        signed_by: None,
     }
 }

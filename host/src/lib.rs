@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod graph;
 pub mod photos;
 pub mod pretrained;
+pub mod signing;
 pub mod statistics;
 pub mod ui;
 

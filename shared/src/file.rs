@@ -35,6 +35,7 @@ fn reading(source: &io::Error) -> String {
 fn writing(source: &io::Error) -> String {
     match source.kind() {
         ErrorKind::NotFound => "its folder is not there; make it first".into(),
+        ErrorKind::AlreadyExists => "it is there already, and is not replaced".into(),
         ErrorKind::NotADirectory => "a part of its path is a file, not a folder".into(),
         ErrorKind::IsADirectory => "it is a folder; give the name of a file".into(),
         ErrorKind::PermissionDenied => "this user may not write there; choose another place".into(),
@@ -78,6 +79,41 @@ pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// no file, such as a device, is written into.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_through(path, bytes).map_err(|source| FileError::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Who may read a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Whom the umask lets.
+    Ordinary,
+    /// Its owner alone.
+    Owner,
+}
+
+/// Writes a file that is not there yet, whole or not at all; one that is there stays as it is and is
+/// an error.
+pub fn create(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileError> {
+    let folder = folder_of(path);
+    let write = || {
+        let mut temporary = match readers {
+            Readers::Ordinary => temporary_in(folder)?,
+            // tempfile's own way.
+            Readers::Owner => tempfile::Builder::new()
+                .prefix(TEMPORARY)
+                .tempfile_in(folder)
+                .map_err(|error| io::Error::from(error.kind()))?,
+        };
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        temporary
+            .persist_noclobber(path)
+            .map_err(|failed| failed.error)?;
+        sync_folder(folder)
+    };
+    write().map_err(|source| FileError::Write {
         path: path.into(),
         source,
     })
@@ -167,9 +203,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The SHA-256 of `bytes` in lower-case hexadecimal.
+/// The SHA-256 of `bytes`.
+pub fn sum(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The same in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    sum(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
@@ -187,6 +228,21 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(read(&path, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_created_file_is_new_and_its_owners() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        create(&path, b"one", Readers::Owner).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let error = create(&path, b"two", Readers::Owner).unwrap_err();
+        assert!(error.to_string().contains("is there already"), "{error}");
+        assert_eq!(read(&path, 3).unwrap(), b"one");
+        create(&folder.path().join("pub"), b"", Readers::Ordinary).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -13,5 +13,6 @@ pub mod package;
 pub mod photos;
 pub mod preprocess;
 pub mod sample;
+pub mod trust;
 pub mod verdict;
 pub mod view;

@@ -136,7 +136,8 @@ fn living(folder: &Path, package: &Path, frames: u64) {
     let config = folder.join("board.toml");
     fs::write(&config, "[camera]\nformat = 'YUYV'\n").unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_lastlayer-under-test"))
-        .args(["lastlayerd", "--log", "json", "--panel", "keyboard"])
+        .args(["lastlayerd", "--unsigned"])
+        .args(["--log", "json", "--panel", "keyboard"])
         .arg("--config")
         .arg(&config)
         .arg("--package")

@@ -384,7 +384,11 @@ fn a_package_is_run_with_the_head_that_is_in_it() {
     let head = Head::fit(Kind::Means, &examples(&package.samples)).unwrap();
     package.head = Some(head.clone());
     package.save(&site.path("means.llp")).unwrap();
-    let events = site.tell(&site.path("means.llp"), "0 show new\n0.4 end", &[]);
+    let events = site.tell(
+        &site.path("means.llp"),
+        "0 show new\n0.4 end",
+        &["--unsigned"],
+    );
     let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
     let mut embedder = backbone.embedder().unwrap();
     let verdicts = named(&events, "verdict");
@@ -416,6 +420,8 @@ fn state_of_another_network_is_refused_and_kept() {
         lastlayer()
             .arg("package")
             .arg(&other)
+            .arg("--key")
+            .arg(key())
             .arg("-o")
             .arg(&package),
     );

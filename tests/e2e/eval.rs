@@ -164,6 +164,7 @@ fn random_package() -> Package {
         preprocess,
         provenance: Default::default(),
         self_test: lastlayer_host::self_test(&backbone).unwrap(),
+        signed_by: None,
         backbone: bytes,
         samples: Vec::new(),
         head: None,

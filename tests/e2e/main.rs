@@ -15,6 +15,7 @@ mod killed;
 mod live;
 mod package;
 mod service;
+mod signing;
 mod site;
 mod support;
 mod upkeep;

@@ -35,6 +35,8 @@ impl Site {
         package
             .arg("package")
             .arg(backbone())
+            .arg("--key")
+            .arg(key())
             .arg("--photos")
             .arg(start);
         package

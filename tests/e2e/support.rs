@@ -22,11 +22,24 @@ pub fn lastlayer() -> Command {
     command
 }
 
-/// The board's program.
+/// The board's program; it trusts `key`.
 pub fn lastlayerd() -> Command {
     let mut command = lastlayer();
-    command.arg("lastlayerd");
     command
+        .args(["lastlayerd", "--trust"])
+        .arg(key().with_extension("pub"));
+    command
+}
+
+/// The secret key that packages for boards are signed with.
+pub fn key() -> &'static Path {
+    static KEY: OnceLock<PathBuf> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let mut keygen = lastlayer();
+        keygen.args(["keygen", "--no-password", "--output"]);
+        succeed(keygen.arg(scratch().join("site")));
+        scratch().join("site.key")
+    })
 }
 
 /// Runs it and wants success; its standard output.
@@ -104,7 +117,7 @@ pub fn backbone() -> &'static Path {
     })
 }
 
-/// A package of `backbone` without classes.
+/// A signed package of `backbone` without classes.
 pub fn bare_package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
@@ -113,6 +126,8 @@ pub fn bare_package() -> &'static Path {
             lastlayer()
                 .arg("package")
                 .arg(backbone())
+                .arg("--key")
+                .arg(key())
                 .arg("-o")
                 .arg(&path),
         );

@@ -11,11 +11,11 @@
 
 use half::f16;
 use lastlayer_shared::{
+    file::sum,
     framed::{self, FramedError},
     view::View,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::NewSample;
 use crate::storage::Storage;
@@ -94,10 +94,6 @@ pub enum BurstError {
 
 fn damaged(reason: &str) -> BurstError {
     FramedError::Content(reason.into()).into()
-}
-
-fn sum(bytes: &[u8]) -> Sum {
-    Sha256::digest(bytes).into()
 }
 
 /// A burst that is about to be written: what it is then, and the file's bytes.

@@ -1,9 +1,8 @@
 //! The last heads, each with what it was fitted on: a start, an undo and a way back need no training.
 //! A head is a cache of its samples, so one that is damaged is none.
 
-use lastlayer_shared::{framed, head::Head};
+use lastlayer_shared::{file::sum, framed, head::Head};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::burst::Sum;
 use crate::storage::{Storage, get, join, names, put};
@@ -27,7 +26,7 @@ impl Basis {
     pub fn of(value: &impl Serialize) -> Self {
         // Only sums, numbers and names are put in, and memory takes all of them.
         let bytes = postcard::to_stdvec(value).unwrap_or_default();
-        Self(Sha256::digest(bytes).into())
+        Self(sum(&bytes))
     }
 }
 

@@ -372,9 +372,7 @@ proptest! {
             // As somebody would who means harm: the frame says that all is well.
             let payload = (bytes.len() - 46) as u64;
             bytes[6..14].copy_from_slice(&payload.to_le_bytes());
-            use sha2::Digest;
-            let sum = sha2::Sha256::new().chain_update(&bytes[..14]).chain_update(&bytes[46..]);
-            let sum = sum.finalize();
+            let sum = lastlayer_shared::file::sum(&[&bytes[..14], &bytes[46..]].concat());
             bytes[14..46].copy_from_slice(&sum);
         }
         put(&*storage, path, &bytes).unwrap();

@@ -4,10 +4,7 @@
 use std::{io::ErrorKind, path::Path};
 
 use anyhow::{Context, bail};
-use lastlayer_shared::{
-    file,
-    package::{MAX_SIZE, Package},
-};
+use lastlayer_shared::{file, package::MAX_SIZE};
 
 use super::{BurstLine, Reply, Request, socket};
 use crate::{
@@ -15,6 +12,7 @@ use crate::{
     memory::{Memory, MemoryError},
     outputs, owner, storage,
     teachings::Teachings,
+    trust::open_package,
 };
 
 /// Does it and says what was done, a line each.
@@ -94,7 +92,8 @@ fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Rep
         "which package? Give --package FILE, or `package` in the configuration (--config FILE)",
     )?;
     let bytes = file::read(path, MAX_SIZE)?;
-    let package = Package::from_bytes(&bytes).with_context(|| format!("{}", path.display()))?;
+    let package =
+        open_package(&bytes, &config.trust).with_context(|| format!("{}", path.display()))?;
     let mut teachings = Teachings::new(package, file::sha256(&bytes), memory);
     Ok(teachings.answer(request)?)
 }

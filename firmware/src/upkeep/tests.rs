@@ -25,6 +25,7 @@ pub(crate) fn package() -> Package {
         samples: vec![sample(0), sample(0), sample(1), sample(1)],
         head: None,
         self_test: Vec::new(),
+        signed_by: None,
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
         cache::Cache,
         fetch::{Fetcher, Progress},
     },
+    signing::{NewKey, SecretKey},
     statistics::median,
     ui,
 };
@@ -77,6 +78,9 @@ impl Demo {
         );
         let (start, camera) = (place("start"), place("camera"));
         cast.lay_out(&start, &camera)?;
+        // For this package alone: its secret half is never written.
+        let key = NewKey::make(None)?;
+        file::write(&place("site.pub"), key.public.as_bytes())?;
         let mut classes = known_names(&cast);
         classes.push(cast.new.clone());
         Pack {
@@ -85,8 +89,9 @@ impl Demo {
             photos: Some(start),
             classes,
             version: 1,
+            key: None,
         }
-        .run()?;
+        .run_with(Some(&SecretKey::of_new(&key)?))?;
 
         crate::say!(
             "\n3. A board runs it, and is taught {} by pressing its button",
@@ -163,6 +168,8 @@ impl Demo {
             .arg(self.output.join("board.toml"))
             .arg("--package")
             .arg(self.output.join("site.llp"))
+            .arg("--trust")
+            .arg(self.output.join("site.pub"))
             .arg("--camera")
             .arg(camera)
             .arg("--scene")

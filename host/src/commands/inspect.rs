@@ -15,24 +15,36 @@ use serde_json::json;
 use super::class_table;
 use crate::{
     graph::{cost, onnx},
-    ui,
+    signing, ui,
 };
 
 /// Show what is in a package, and whether it runs here
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    lastlayer inspect site.llp\n  \
+    lastlayer inspect site.llp --trust site.pub\n\n\
+    Without --trust it is said whose signature the package bears, and not checked.")]
 pub struct Inspect {
     /// The package
     package: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Refuse the package unless this public key signed it, as a board does
+    #[arg(long, value_name = "FILE")]
+    trust: Vec<PathBuf>,
 }
 
 impl Inspect {
     pub fn run(self) -> anyhow::Result<()> {
         let place = || format!("{}", self.package.display());
         let bytes = file::read(&self.package, MAX_SIZE)?;
-        let package = Package::from_bytes(&bytes).with_context(place)?;
+        let checked = !self.trust.is_empty();
+        let package = match checked {
+            true => Package::from_bytes_trusted(&bytes, &signing::trusted(&self.trust)?),
+            false => Package::from_bytes(&bytes),
+        };
+        let package = package.with_context(place)?;
         let model = onnx::decode(&package.backbone)?;
         let mut cost = cost::of(&model, EMBEDDING)?;
         cost.file_bytes = package.backbone.len() as u64;
@@ -47,7 +59,8 @@ impl Inspect {
                 .collect();
             let value = json!({
                 "version": package.version,
-                "signed": false,
+                "signed_by": package.signed_by.map(|key| key.to_string()),
+                "signature_checked": checked,
                 "sha256": file::sha256(&bytes),
                 "bytes": bytes.len(),
                 "classes": classes,
@@ -73,9 +86,14 @@ impl Inspect {
         }
         let size = package.preprocess.input_size;
         crate::say!(
-            "{}: version {}, unsigned, {}",
+            "{}: version {}, {}, {}",
             place(),
             package.version,
+            match (package.signed_by, checked) {
+                (None, _) => "unsigned".into(),
+                (Some(key), true) => format!("signed by {key}"),
+                (Some(key), false) => format!("signed by {key} (not checked: give --trust FILE)"),
+            },
             ui::bytes(bytes.len() as u64)
         );
         crate::say!(

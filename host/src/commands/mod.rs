@@ -4,7 +4,10 @@ mod demo;
 mod eval;
 mod export;
 mod inspect;
+mod keygen;
 mod package;
+mod password;
+mod sign;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -23,8 +26,9 @@ pub const BOARD_PROGRAM: &str = "lastlayerd";
     about = "Makes packages for cameras that learn on the spot",
     after_help = "Start with:  lastlayer demo\n\
                   Then:        lastlayer export mobilenet-v2 --output backbone.onnx\n\
-                  \x20            lastlayer package backbone.onnx --output site.llp\n\
-                  \x20            lastlayerd --package site.llp --camera /dev/video0"
+                  \x20            lastlayer keygen --output site\n\
+                  \x20            lastlayer package backbone.onnx --key site.key --output site.llp\n\
+                  \x20            lastlayerd --package site.llp --trust site.pub --camera /dev/video0"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -35,6 +39,8 @@ pub struct Cli {
 enum Command {
     Export(export::Export),
     Package(package::Pack),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
     Inspect(inspect::Inspect),
     Eval(eval::Eval),
     Demo(demo::Demo),
@@ -51,6 +57,8 @@ impl Cli {
         match self.command {
             Command::Export(command) => command.run()?,
             Command::Package(command) => command.run()?,
+            Command::Keygen(command) => command.run()?,
+            Command::Sign(command) => command.run()?,
             Command::Inspect(command) => command.run()?,
             Command::Eval(command) => command.run()?,
             Command::Demo(command) => command.run()?,

@@ -15,20 +15,23 @@ use lastlayer_shared::{
     view::View,
 };
 
-use super::class_table;
+use super::{class_table, password};
 use crate::{
     embed,
     graph::{metadata::Metadata, onnx},
     photos::{self, LabelledPhotos},
     pretrained::cache::MAX_FILE,
+    signing::SecretKey,
     ui,
 };
 
 /// Pack a backbone for boards, with classes and starting samples where there are any
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    lastlayer package backbone.onnx --output site.llp\n  \
+    lastlayer package backbone.onnx --key site.key --output site.llp\n  \
     lastlayer package backbone.onnx --photos photos/ --classes car,truck --output site.llp\n\n\
+    Boards run what is signed with a key that they trust: `lastlayer keygen` makes one. Without --key\n\
+    the package is unsigned, and `lastlayer sign` signs it later.\n\n\
     photos/ holds one folder a class, named after it. Photos in folders within a class's folder\n\
     count for that class. A class that --classes names and photos/ has no folder for is there to be\n\
     taught on the board.")]
@@ -47,10 +50,22 @@ pub struct Pack {
     /// A whole number; a board takes a package with a higher one as an update
     #[arg(long, default_value_t = 1)]
     pub version: u64,
+    /// Sign it with this secret key, from `lastlayer keygen` or minisign
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 impl Pack {
     pub fn run(self) -> anyhow::Result<()> {
+        let key = match &self.key {
+            Some(key) => Some(SecretKey::open(key, || password::of(key))?),
+            None => None,
+        };
+        self.run_with(key.as_ref())
+    }
+
+    /// With a key that need not be in a file.
+    pub fn run_with(self, key: Option<&SecretKey>) -> anyhow::Result<()> {
         // Embedding many photos takes long: what would fail at the end is found now.
         anyhow::ensure!(
             !file::same(&self.backbone, &self.output),
@@ -92,8 +107,17 @@ impl Pack {
             backbone: onnx,
             samples,
             head,
+            signed_by: None,
         };
-        package.save(&self.output)?;
+        let bytes = package.to_bytes()?;
+        let (bytes, signed) = match key {
+            Some(key) => {
+                let (bytes, id) = key.sign(&bytes)?;
+                (bytes, format!("signed by {id}"))
+            }
+            None => (bytes, "unsigned".into()),
+        };
+        file::write(&self.output, &bytes)?;
         match class_table(&package) {
             Some(table) => crate::say!("{table}"),
             None => {
@@ -101,10 +125,13 @@ impl Pack {
             }
         }
         crate::say!(
-            "wrote {}, version {}, unsigned",
+            "wrote {}, version {}, {signed}",
             self.output.display(),
             self.version
         );
+        if key.is_none() {
+            ui::warn("boards do not run unsigned packages; `lastlayer sign` signs it");
+        }
         Ok(())
     }
 }

@@ -11,13 +11,19 @@
 //! | `head.postcard` | the head fitted on them (`Head`), may be missing |
 //! | `self-test/N.png` | crops for the self-test, from 0 |
 //! | `self-test/expected.json` | their embeddings, in order |
-//! | `SHA256SUMS` | the SHA-256 of every other entry, as `sha256sum -c` reads it |
+//! | `SHA256SUMS` | the SHA-256 of every entry above, as `sha256sum -c` reads it |
+//! | `SHA256SUMS.minisig` | minisign's signature of `SHA256SUMS`, may be missing |
 //!
-//! What is read is checked before it is used: names and sizes of entries, every hash, then every
-//! value. A package of a newer format is refused.
+//! What is read is checked before it is used: the container byte by byte, the signature where a
+//! board asks for one, every hash, then every value. A package of a newer format is refused; it has
+//! the same container, sums and signature, or it is no package.
 
+mod container;
 mod read;
 mod self_test;
+mod signed;
+#[cfg(test)]
+mod tampered;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -29,10 +35,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use container::ContainerError;
+use container::Entry;
 pub use self_test::{SelfTest, SelfTestError};
+pub use signed::{signed_part, with_signature};
 
 use crate::{
-    file, frame::Frame, head::Head, preprocess::Preprocess, sample::Sample, verdict::ClassNameError,
+    file,
+    frame::Frame,
+    head::Head,
+    preprocess::Preprocess,
+    sample::Sample,
+    trust::{KeyId, SignatureError, TrustError},
+    verdict::ClassNameError,
 };
 
 /// The format that this program writes, and the newest that it reads.
@@ -46,6 +61,7 @@ const SAMPLES: &str = "samples.postcard";
 const HEAD: &str = "head.postcard";
 const EXPECTED: &str = "self-test/expected.json";
 const SUMS: &str = "SHA256SUMS";
+const SIGNATURE: &str = "SHA256SUMS.minisig";
 
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -62,6 +78,9 @@ pub struct Package {
     pub samples: Vec<Sample>,
     pub head: Option<Head>,
     pub self_test: Vec<SelfTest>,
+    /// Whose signature the file bears. `from_bytes_trusted` has checked it, `from_bytes` has not;
+    /// what is written from here is unsigned.
+    pub signed_by: Option<KeyId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,19 +97,26 @@ struct Manifest {
 pub enum PackageError {
     #[error(transparent)]
     File(#[from] file::FileError),
-    #[error(
-        "this is not a package, or it is cut short ({0}); copy it again, or make one with \
-         `lastlayer package`"
-    )]
-    Container(String),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error("the package is not signed; sign it with `lastlayer sign PACKAGE --key FILE`")]
+    Unsigned,
+    #[error("the package's signature is damaged: {0}; copy the package again, or sign it again")]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("the package was changed after {signed_by} signed it: {how}")]
+    Changed { signed_by: KeyId, how: String },
     #[error("the package has no {0}; it was edited or is not from `lastlayer package`")]
     Missing(&'static str),
     #[error("the package has an entry {0:?} that does not belong in one; make it again")]
     Stranger(String),
-    #[error("{0} in the package is larger than anything `lastlayer package` makes")]
-    TooLarge(String),
     #[error("the package was edited or damaged: {0} does not match SHA256SUMS; copy it again")]
     Sum(String),
+    #[error("the package was edited: SHA256SUMS does not list {0}; copy it again")]
+    NotListed(String),
+    #[error("the package was edited: {0} is gone, which SHA256SUMS lists; copy it again")]
+    Gone(String),
     #[error(
         "the package is of format {found}, this program reads up to format {FORMAT}; update \
          this program"
@@ -118,17 +144,9 @@ impl Package {
         })
     }
 
-    /// Writes the file whole or not at all.
+    /// Writes the file, unsigned, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), PackageError> {
-        let bytes = self.to_bytes()?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(PackageError::Write(format!(
-                "{} MB are more than the {} MB that boards read; start with fewer photos",
-                bytes.len() >> 20,
-                MAX_SIZE >> 20
-            )));
-        }
-        Ok(file::write(path, &bytes)?)
+        Ok(file::write(path, &self.to_bytes()?)?)
     }
 
     /// Samples a class, in the order of `classes`.

@@ -1,33 +1,16 @@
 //! Package -> bytes.
 
-use std::io::{Cursor, Write};
-
 use serde::Serialize;
-use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
 impl Package {
-    /// The same package always gives the same bytes.
+    /// The package unsigned. The same package always gives the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
-        let entries = self.entries()?;
-        let sums: String = entries
-            .iter()
-            .map(|(name, bytes)| format!("{}  {name}\n", file::sha256(bytes)))
-            .collect();
-        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(DateTime::default())
-            .unix_permissions(0o644);
-        let failed = |error: &dyn std::fmt::Display| PackageError::Write(error.to_string());
-        for (name, bytes) in entries.iter().chain([&(SUMS.into(), sums.into_bytes())]) {
-            archive
-                .start_file(name.as_str(), options)
-                .map_err(|e| failed(&e))?;
-            archive.write_all(bytes).map_err(|e| failed(&e))?;
-        }
-        Ok(archive.finish().map_err(|e| failed(&e))?.into_inner())
+        let mut entries = self.entries()?;
+        let sums = sums(entries.iter().map(|(name, bytes)| (&**name, &**bytes)));
+        entries.push((SUMS.into(), sums.into_bytes()));
+        archive(&entries)
     }
 
     fn entries(&self) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
@@ -60,6 +43,31 @@ impl Package {
         entries.push((EXPECTED.into(), json(&expected)?));
         Ok(entries)
     }
+}
+
+/// What `SHA256SUMS` says of these entries.
+pub(super) fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>) -> String {
+    entries
+        .map(|(name, bytes)| format!("{}  {name}\n", file::sha256(bytes)))
+        .collect()
+}
+
+/// Of at most `MAX_SIZE` bytes.
+pub(super) fn archive(
+    entries: &[(impl AsRef<str>, impl AsRef<[u8]>)],
+) -> Result<Vec<u8>, PackageError> {
+    let size: u64 = entries.iter().map(|(_, c)| c.as_ref().len() as u64).sum();
+    if size < MAX_SIZE
+        && let Ok(bytes) = container::write(entries)
+        && bytes.len() as u64 <= MAX_SIZE
+    {
+        return Ok(bytes);
+    }
+    Err(PackageError::Write(format!(
+        "{} MB are more than the {} MB that boards read; start with fewer photos",
+        size >> 20,
+        MAX_SIZE >> 20
+    )))
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, PackageError> {

@@ -1,0 +1,101 @@
+//! The board's memory: a good one in which one file is changed, also under a right checksum, or a file
+//! that is nothing but the input. Whatever opens is used as a board uses it, and opens again.
+
+use std::sync::Arc;
+
+use lastlayer_firmware::{
+    memory::{Limits, Memory, NewSample},
+    storage::{Ram, Storage, get, put},
+};
+use lastlayer_shared::{
+    file::sum,
+    head::{Example, Head, Kind},
+    view::View,
+};
+
+use super::edited;
+
+const FILES: [&str; 3] = ["table", "bursts/0000000000", "heads/0000000000"];
+const LIMITS: Limits = Limits {
+    samples: 20,
+    floor: 1,
+};
+/// Of a frame: where the payload's length is, its checksum, and the payload.
+const LENGTH: std::ops::Range<usize> = 6..14;
+const SUM: std::ops::Range<usize> = 14..46;
+
+fn open(storage: &Arc<dyn Storage>) -> Option<Memory> {
+    Memory::open(storage.clone(), "", "net", 2, LIMITS).ok()
+}
+
+fn burst(count: usize) -> Vec<NewSample> {
+    (0..count)
+        .map(|i| NewSample {
+            embedding: vec![i as f32, 1.0],
+            crop: vec![7; i + 1],
+            view: View::default(),
+        })
+        .collect()
+}
+
+fn head() -> Head {
+    let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
+    let example = |embedding, class| Example {
+        embedding,
+        class,
+        burst: 0,
+    };
+    Head::fit(Kind::Means, &[example(&a, 0), example(&b, 1)]).unwrap()
+}
+
+/// Gives what is framed at the beginning of a file the checksum that it should have.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() >= SUM.end {
+        let length = u64::from_le_bytes(bytes[LENGTH].try_into().unwrap());
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let end = SUM.end.saturating_add(length);
+        if end <= bytes.len() {
+            let framed = [&bytes[..SUM.start], &bytes[SUM.end..end]].concat();
+            bytes[SUM].copy_from_slice(&sum(&framed));
+        }
+    }
+    bytes
+}
+
+pub fn run(data: &[u8]) {
+    let [how, data @ ..] = data else {
+        return;
+    };
+    let storage: Arc<dyn Storage> = Arc::new(Ram::default());
+    let mut memory = open(&storage).expect("an empty one opens");
+    memory.add_burst("car", burst(3)).unwrap();
+    memory.keep_head(&head(), memory.basis(&0)).unwrap();
+    let file = FILES[usize::from(how % 3)];
+    let good = get(&*storage, file, 1 << 20).unwrap().unwrap();
+    let bytes = match how / 3 % 3 {
+        0 => data.to_vec(),
+        1 => edited(&good, data),
+        _ => sealed(edited(&good, data)),
+    };
+    put(&*storage, file, &bytes).unwrap();
+    let Some(mut memory) = open(&storage) else {
+        return;
+    };
+    let all: Vec<_> = memory.all().cloned().collect();
+    for burst in &all {
+        for place in 0..burst.samples.len() {
+            let _ = memory.crop(burst, place);
+        }
+        assert!(!memory.class_of(burst).is_empty());
+    }
+    memory.head(memory.basis(&0));
+    let before = memory.len();
+    if memory.add_burst("bird", burst(2)).is_ok() {
+        assert!(memory.len() <= before + 2);
+        let _ = memory.roll_back();
+        assert!(memory.undo().is_ok());
+    }
+    let kept: Vec<_> = memory.all().cloned().collect();
+    let again = open(&storage).expect("what was written opens");
+    assert!(again.all().eq(kept.iter()));
+}
