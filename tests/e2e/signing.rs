@@ -121,10 +121,10 @@ fn a_board_runs_what_a_trusted_key_signed() {
     let trust = ["--trust", public.to_str().unwrap()];
     succeed(&mut bench.board(&trust));
     fs::create_dir(bench.path("keys")).unwrap();
-    let nobody = fail(&mut bench.board(&["--trust", "keys"]), 1);
+    let nobody = fail(&mut bench.board(&["--trust", "keys"]), 2);
     assert!(nobody.contains("no key is trusted here"), "{nobody}");
     succeed(&mut bench.lastlayer(&["keygen", "--no-password", "-o", "keys/other"]));
-    let stranger = fail(&mut bench.board(&["--trust", "keys"]), 1);
+    let stranger = fail(&mut bench.board(&["--trust", "keys"]), 2);
     assert!(stranger.contains("which is not trusted here"), "{stranger}");
     // Both keys: the way from one to the other.
     fs::copy(&public, bench.path("keys/site.pub")).unwrap();

@@ -50,7 +50,9 @@ pub fn image(site: &Site) -> Result<Image> {
     tools::output(
         tool.arg("package")
             .arg(&own.backbone)
-            .args(["--classes", &CLASSES.join(","), "--output"])
+            .args(["--classes", &CLASSES.join(","), "--key"])
+            .arg(own.key.secret())
+            .arg("--output")
             .arg(&package),
     )?;
     let mut photos = Vec::new();
@@ -69,6 +71,7 @@ pub fn image(site: &Site) -> Result<Image> {
     let content = Content {
         program,
         package,
+        key: own.key.public(),
         photos,
         most_photos: TAUGHT,
     };

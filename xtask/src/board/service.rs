@@ -50,7 +50,10 @@ fn install(machine: &mut Machine) -> Result<()> {
         };
         machine.put(&format!("{FOLDER}/{name}"), &content)?;
     }
-    run(machine, &format!("cp /bin/lastlayerd /site.llp {FOLDER}/"))?;
+    run(
+        machine,
+        &format!("cp /bin/lastlayerd /site.llp /site.pub {FOLDER}/"),
+    )?;
     // `lastlayerd check` is one of them.
     run(machine, &format!("cd {FOLDER} && {commands}"))?;
     wait_state(machine, "active")
@@ -69,6 +72,7 @@ fn of_service() -> String {
     let text = configuration("")
         .replace("log = 'json'\n", "")
         .replace("\"/site.llp\"", "\"/var/lib/lastlayer/site.llp\"")
+        .replace("\"/site.pub\"", "\"/etc/lastlayer/keys\"")
         .replace("\"/data/state\"", "\"/var/lib/lastlayer\"");
     let tries = "touch /var/lib/lastlayer/tried; touch /usr/local/escaped; \
                  head -c 1 /dev/vda > /var/lib/lastlayer/disk; kill -0 1 && touch \

@@ -24,8 +24,11 @@ const MOST_PHOTOS: usize = 12;
 pub struct Site {
     /// The package to run; by default one that knows cars, birds and cats, and has trucks to be
     /// taught
-    #[arg(long)]
+    #[arg(long, requires = "trust")]
     pub package: Option<PathBuf>,
+    /// The public key of who signed the package
+    #[arg(long, value_name = "FILE", requires = "package")]
+    pub trust: Option<PathBuf>,
     /// A folder of folders of photos to show, each by its folder's name; by default the demo's
     #[arg(long, value_name = "DIR")]
     pub photos: Option<PathBuf>,
@@ -45,18 +48,23 @@ impl Site {
             Some(program) => program.clone(),
             None => cross::build(Kind::Aarch64, &self.profile, None)?,
         };
-        let (package, photos) = match (&self.package, &self.photos) {
-            (Some(package), Some(photos)) => (package.clone(), folders(photos)?),
-            (package, photos) => {
+        let given = self.package.as_ref().zip(self.trust.as_ref());
+        let ((package, key), photos) = match (given, &self.photos) {
+            (Some((package, key)), Some(photos)) => {
+                ((package.clone(), key.clone()), folders(photos)?)
+            }
+            (given, photos) => {
                 let own = Own::make()?;
                 let photos = photos.as_deref().map_or_else(|| own.photos(), folders)?;
-                (package.clone().unwrap_or(own.package), photos)
+                let signed = given.map(|(package, key)| (package.clone(), key.clone()));
+                (signed.unwrap_or((own.package, own.key.public())), photos)
             }
         };
         let names = photos.iter().map(|(name, _)| name.clone()).collect();
         let content = Content {
             program,
             package,
+            key,
             photos,
             most_photos: MOST_PHOTOS,
         };
@@ -70,9 +78,38 @@ pub fn folder() -> PathBuf {
     tools::target().join("board")
 }
 
+/// A key of the virtual board's own.
+pub struct Key(PathBuf);
+
+impl Key {
+    fn make(tool: &Path) -> Result<Self> {
+        let key = Self(folder().join("board"));
+        if !key.secret().exists() || !key.public().exists() {
+            for half in [key.secret(), key.public()] {
+                if half.exists() {
+                    fs::remove_file(half)?;
+                }
+            }
+            let mut keygen = Command::new(tool);
+            keygen.args(["keygen", "--no-password", "--output"]);
+            tools::output(keygen.arg(&key.0))?;
+        }
+        Ok(key)
+    }
+
+    pub fn secret(&self) -> PathBuf {
+        self.0.with_extension("key")
+    }
+
+    pub fn public(&self) -> PathBuf {
+        self.0.with_extension("pub")
+    }
+}
+
 /// What the host's tool makes.
 pub struct Own {
     package: PathBuf,
+    pub key: Key,
     pub backbone: PathBuf,
     pub demo: PathBuf,
 }
@@ -88,6 +125,7 @@ impl Own {
             eprintln!("running the demo for its photos");
             tools::output(Command::new(&tool).args(["demo", "--output"]).arg(&demo))?;
         }
+        let key = Key::make(&tool)?;
         let package = folder().join("site.llp");
         let backbone = folder().join("backbone.onnx");
         if is_older(&package, &tool)? {
@@ -109,12 +147,15 @@ impl Own {
                     .arg(&backbone)
                     .args(["--classes", "car,bird,cat,truck", "--photos"])
                     .arg(demo.join("start"))
+                    .arg("--key")
+                    .arg(key.secret())
                     .arg("--output")
                     .arg(&package),
             )?;
         }
         Ok(Self {
             package,
+            key,
             backbone,
             demo,
         })
