@@ -17,8 +17,11 @@ pub mod package;
 pub mod scene;
 pub mod weights;
 
+/// What is fuzzed, and feeds it.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All of them, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+pub const TARGETS: [Target; 10] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),

@@ -154,7 +154,8 @@ fn inputs_outputs_and_edges_that_do_not_hold_together_are_refused() {
     let graph = |model: &mut ModelProto, edit: fn(&mut onnx::GraphProto)| {
         edit(model.graph.as_mut().unwrap());
     };
-    let cases: [(fn(&mut onnx::GraphProto), &str); 9] = [
+    type Case = (fn(&mut onnx::GraphProto), &'static str);
+    let cases: [Case; 9] = [
         (|g| g.input.push(onnx::value("more", &[1])), "2 inputs"),
         (
             |g| g.input[0] = onnx::value("input", &[1, 3, 64, 64]),
