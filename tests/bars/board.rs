@@ -31,7 +31,7 @@ const SHOWN: usize = 16;
 /// Frames whose cost is measured.
 const LOOKS: usize = 60;
 
-pub fn measure(frames: u64) {
+pub fn measure(frames: u64, strict: bool) {
     let folder = tempfile::tempdir().unwrap();
     let (onnx, package) = (folder.path().join("a.onnx"), folder.path().join("a.llp"));
     lastlayer(&["export"], ["mobilenet-v2".as_ref(), &onnx]);
@@ -43,8 +43,8 @@ pub fn measure(frames: u64) {
         let frames: Vec<u8> = (0..SHOWN).flat_map(|shift| picture(class, shift)).collect();
         fs::write(folder.path().join(class.to_string()), frames).unwrap();
     }
-    looking(&package);
-    living(folder.path(), &package, frames);
+    looking(&package, strict);
+    living(folder.path(), &package, frames, strict);
 }
 
 /// A wavy pattern of its own for each class, moved a little from frame to frame, YUYV.
@@ -65,7 +65,7 @@ fn picture(class: usize, shift: usize) -> Vec<u8> {
 }
 
 /// Frame in to verdict out against the network alone, in turn, one thread.
-fn looking(path: &Path) {
+fn looking(path: &Path, strict: bool) {
     let load = || {
         let package = Package::open(path).unwrap();
         let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
@@ -119,11 +119,14 @@ fn looking(path: &Path) {
          {alone:.1} ms: {:+.1}% (median of {LOOKS})",
         (whole / alone - 1.0) * 100.0
     );
-    assert!(whole <= 1.15 * alone, "more than 15% beside the network");
+    assert!(
+        !strict || whole <= 1.15 * alone,
+        "more than 15% beside the network"
+    );
 }
 
 /// The program on a camera: from the end of a burst to the first verdict of the new head, and memory.
-fn living(folder: &Path, package: &Path, frames: u64) {
+fn living(folder: &Path, package: &Path, frames: u64, strict: bool) {
     let which = folder.join("which");
     let show = |class: usize| fs::write(&which, class.to_string()).unwrap();
     show(0);
@@ -190,7 +193,10 @@ fn living(folder: &Path, package: &Path, frames: u64) {
         board.megabytes("VmHWM:")
     );
     assert!(last < 80.0, "more than 80 MB resident");
-    assert!(last - quarter < 1.0, "memory grows while watching");
+    assert!(
+        !strict || last - quarter < 1.0,
+        "memory grows while watching"
+    );
 }
 
 struct Board {

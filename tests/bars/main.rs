@@ -1,9 +1,10 @@
 //! `cargo bench --workspace --bench bars`: the figures that the documents state, measured in one
-//! run. Times are not asserted, as machines differ; a share of a time, and memory, are. `-- --frames
-//! 10000` watches for longer.
+//! run. Times are not asserted, as machines differ; memory is. `-- --frames 10000` watches for longer,
+//! and `--strict` asserts shares and growth too, on a machine that does nothing else.
 
 mod board;
 mod heads;
+mod memory;
 
 use std::{path::Path, process::Command, time::Instant};
 
@@ -14,10 +15,16 @@ const RUNS: usize = 7;
 const FRAMES: u64 = 1500;
 
 fn main() {
+    let mut asked = std::env::args().skip_while(|argument| argument != memory::OPEN);
+    if let Some(state) = asked.nth(1) {
+        return memory::open_and_tell(&state);
+    }
     let mut arguments = std::env::args().skip_while(|argument| argument != "--frames");
     let frames = arguments.nth(1).map_or(FRAMES, |n| n.parse().unwrap());
     heads::measure();
-    board::measure(frames);
+    memory::measure();
+    let strict = std::env::args().any(|argument| argument == "--strict");
+    board::measure(frames, strict);
 }
 
 /// Median milliseconds of several runs.

@@ -63,7 +63,7 @@ fn bars() -> Result<()> {
     tools::run(
         cargo
             .args(["bench", "--workspace", "--bench", "bars", "--"])
-            .args(["--frames", "10000"]),
+            .args(["--frames", "10000", "--strict"]),
     )
 }
 
