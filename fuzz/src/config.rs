@@ -12,10 +12,12 @@ const DOCUMENTED: &str = include_str!("../../firmware/etc/lastlayerd.toml");
 
 /// Every key of the documented file, also those that are only examples: lines of `# key = value`.
 static GOOD: LazyLock<String> = LazyLock::new(|| {
-    let lines = DOCUMENTED.lines().map(|line| match line.strip_prefix("# ") {
-        Some(example) if example.split(' ').nth(1) == Some("=") => example,
-        _ => line,
-    });
+    let lines = DOCUMENTED
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(example) if example.split(' ').nth(1) == Some("=") => example,
+            _ => line,
+        });
     lines.collect::<Vec<_>>().join("\n")
 });
 
