@@ -4,5 +4,6 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 
+mod documents;
 mod networks;
 mod targets;

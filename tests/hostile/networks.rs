@@ -34,17 +34,6 @@ fn every_operator_that_is_allowed_loads_and_runs() {
     }
 }
 
-#[test]
-fn the_document_names_every_operator_that_is_allowed() {
-    let document = include_str!("../../docs/backbones.md");
-    for (op, _) in OPERATORS {
-        assert!(
-            document.contains(&format!("`{op}`")),
-            "{op} is not in docs/backbones.md"
-        );
-    }
-}
-
 /// What is allowed and changed at random is refused, or loads and runs, or is an error of tract's;
 /// `run` fails on a panic of tract's, which boards would only contain.
 #[test]
@@ -52,7 +41,7 @@ fn changed_networks_never_make_tract_panic() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     for _ in 0..4000 {
         let mut data: Vec<u8> = (0..64).map(|_| random.random()).collect();
-        data[0] = random.random_range(2..8);
+        data[0] = random.random_range(2..16);
         run(&data);
     }
 }

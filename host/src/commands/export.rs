@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use lastlayer_shared::{backbone::EMBEDDING, error::plain, file, preprocess::Preprocess};
+use lastlayer_shared::{backbone::EMBEDDING, error::plain, file, network, preprocess::Preprocess};
 
 use crate::{
     graph::{
@@ -104,6 +104,8 @@ impl Export {
         metadata.write(&mut backbone)?;
         let bytes = onnx::encode(&backbone);
         let written = onnx::decode(&bytes)?;
+        // As boards judge it.
+        network::read(&bytes, built.input_size as usize)?;
         let width = graph::embedding_width(&written)?;
         let apart = compare::largest_difference(&built.whole, EMBEDDING, &written, &preprocess)
             .map_err(|error| error.at_size(built.input_size, built.own_size))?;

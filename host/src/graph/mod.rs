@@ -6,6 +6,7 @@ pub mod cut;
 mod edit;
 pub mod metadata;
 pub mod mobilenet_v2;
+mod norms;
 pub mod onnx;
 mod windows;
 
@@ -110,6 +111,7 @@ fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
     let part = edit::part(model, output)?;
     contain(|| {
         plausible(&part)?;
+        norms::check(&part)?;
         let model = tract_onnx::onnx().model_for_proto_model(&part)?;
         bounded(model.with_outputs_by_name([output])?.into_typed()?)
     })

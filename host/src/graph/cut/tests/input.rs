@@ -281,3 +281,27 @@ fn a_network_that_would_fill_all_memory_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn an_axis_that_a_tensor_has_not_is_refused_at_once() {
+    // tract would count from 0 to -1, the number without a sign.
+    let scalar = |input: &str| {
+        let tail = vec![
+            node(
+                "ReduceMean",
+                &["features"],
+                "mean",
+                vec![onnx::int("keepdims", 0)],
+            ),
+            node("LayerNormalization", &[input, "bias"], "norm", vec![]),
+            node("Add", &["features", "norm"], "sum", vec![]),
+            node("Conv", &["sum", "point"], "scores", vec![]),
+            node("GlobalAveragePool", &["scores"], "pool", vec![]),
+        ];
+        refused(network(tail, "pool", &[1, 5, 1, 1])).to_string()
+    };
+    for input in ["mean", "one"] {
+        let error = scalar(input);
+        assert!(error.contains("which has 0 sides"), "{error}");
+    }
+}

@@ -1,0 +1,47 @@
+//! What documents say about all this, and the code, are the same.
+
+use std::{fs, path::Path};
+
+use lastlayer_shared::network::OPERATORS;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[test]
+fn the_document_names_every_operator_that_is_allowed() {
+    let document = fs::read_to_string(root().join("docs/backbones.md")).unwrap();
+    for (op, _) in OPERATORS {
+        assert!(document.contains(&format!("`{op}`")), "{op} is not there");
+    }
+}
+
+/// Names between backticks that look like ours: many words.
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let document = fs::read_to_string(root().join("docs/threats.md")).unwrap();
+    let names = document.split('`').skip(1).step_by(2);
+    let names: Vec<String> = names
+        .filter(|name| name.matches('_').count() >= 2 && !name.contains(' '))
+        .map(|name| format!("fn {name}("))
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    let mut sources = String::new();
+    for folder in ["shared/src", "host/src", "firmware/src", "tests"] {
+        read(&root().join(folder), &mut sources);
+    }
+    for name in names {
+        assert!(sources.contains(&name), "there is no `{name}...)`");
+    }
+}
+
+fn read(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(&path, into);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
