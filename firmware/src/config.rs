@@ -82,6 +82,9 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
+        for path in &mut self.trust.keys {
+            *path = folder.join(&*path);
+        }
         if let CameraAddress::Folder(photos) = &mut self.camera.source {
             *photos = folder.join(&*photos);
         }
@@ -233,10 +236,11 @@ mod tests {
     fn paths_are_beside_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
-        let text = "package = 'a.llp'\nstate = '/s'\n[camera]\nsource = 'folder:photos'";
+        let text = "package = 'a.llp'\nstate = '/s'\n[trust]\nkeys = ['a.pub']\n[camera]\nsource = 'folder:photos'";
         std::fs::write(&path, text).unwrap();
         let config = Config::read(&path).unwrap();
         assert_eq!(config.package, Some(folder.path().join("a.llp")));
+        assert_eq!(config.trust.keys, [folder.path().join("a.pub")]);
         assert_eq!(config.state, Some("/s".into()));
         let photos = CameraAddress::Folder(folder.path().join("photos"));
         assert_eq!(config.camera.source, photos);

@@ -128,7 +128,7 @@ impl Own {
         let key = Key::make(&tool)?;
         let package = folder().join("site.llp");
         let backbone = folder().join("backbone.onnx");
-        if is_older(&package, &tool)? {
+        if is_older(&package, &tool)? || is_older(&package, &key.secret())? {
             eprintln!("making {}", package.display());
             tools::output(
                 Command::new(&tool)
