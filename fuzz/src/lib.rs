@@ -16,8 +16,11 @@ pub mod package;
 pub mod scene;
 pub mod weights;
 
+/// Takes an input, and fails where something does not hold.
+pub type Target = fn(&[u8]);
+
 /// All of them, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),
