@@ -17,11 +17,11 @@ pub mod package;
 pub mod scene;
 pub mod weights;
 
-/// What is fuzzed, and feeds it.
-pub type Target = (&'static str, fn(&[u8]));
+/// Takes an input, and fails where something does not hold.
+pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),

@@ -140,11 +140,11 @@ fn weights_that_are_not_what_they_say_are_refused() {
 
 #[test]
 fn inputs_outputs_and_edges_that_do_not_hold_together_are_refused() {
-    let graph = |model: &mut ModelProto, edit: fn(&mut onnx::GraphProto)| {
+    type Edit = fn(&mut onnx::GraphProto);
+    let graph = |model: &mut ModelProto, edit: Edit| {
         edit(model.graph.as_mut().unwrap());
     };
-    type Case = (fn(&mut onnx::GraphProto), &'static str);
-    let cases: [Case; 9] = [
+    let cases: [(Edit, &str); 9] = [
         (|g| g.input.push(onnx::value("more", &[1])), "2 inputs"),
         (
             |g| g.input[0] = onnx::value("input", &[1, 3, 64, 64]),
