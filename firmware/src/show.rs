@@ -188,18 +188,21 @@ mod tests {
         smoothing::Settings,
     };
 
+    /// Of a board without lights and outputs.
+    fn show() -> Show {
+        Show::new(
+            Smoothing::new(Settings::default()),
+            LightsThread::start(Lights::<LightPin>::new(None, Vec::new())).unwrap(),
+            Outputs::start::<LightPin>("board", Vec::new(), Vec::new()).unwrap(),
+            PanelLink::default(),
+            Service::default(),
+        )
+    }
+
     /// Frames so many seconds apart, each of them sure of a car: how often the steady verdict is
     /// said, and how often it was taken back before the next frame came.
     fn watch(apart: f64, frames: u32) -> (usize, usize) {
-        let lights = LightsThread::start(Lights::<LightPin>::new(None, Vec::new())).unwrap();
-        let outputs = Outputs::start::<LightPin>("board", Vec::new(), Vec::new()).unwrap();
-        let mut show = Show::new(
-            Smoothing::new(Settings::default()),
-            lights,
-            outputs,
-            PanelLink::default(),
-            Service::default(),
-        );
+        let mut show = show();
         let sure = [(0, 0.98), (1, 0.02)].map(|(class, confidence)| Answer { class, confidence });
         let classes = ["car", "bird"].map(String::from);
         let (mut said, mut stale) = (0, 0);
@@ -223,15 +226,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_is_not_shown_for_long_when_nothing_more_comes() {
-        let lights = LightsThread::start(Lights::<LightPin>::new(None, Vec::new())).unwrap();
-        let outputs = Outputs::start::<LightPin>("board", Vec::new(), Vec::new()).unwrap();
-        let mut show = Show::new(
-            Smoothing::new(Settings::default()),
-            lights,
-            outputs,
-            PanelLink::default(),
-            Service::default(),
-        );
+        let mut show = show();
         for frame in 0..10 {
             show.frame(Duration::from_millis(frame * 100), frame, None, &[]);
         }

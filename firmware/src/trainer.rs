@@ -1,159 +1,30 @@
 //! Learning, on a thread of its own, so that watching never waits for it: puts a burst into memory,
 //! fits the head on all kept samples. It owns what was taught.
 
+mod job;
+mod learn;
+
 use std::{
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::Instant,
 };
 
-use lastlayer_shared::{
-    frame::FrameError,
-    head::{Example, Head, HeadError, Kind},
-    view::View,
-};
+use lastlayer_shared::{head::Head, view::View};
 
 use crate::{
-    guard::{self, Judged, Loss, Opinion},
-    look::Seen,
-    memory::{MemoryError, NewSample, rounded},
+    guard,
     teachings::Teachings,
-    upkeep::{Reply, Request, UpkeepError},
+    upkeep::{Reply, Request},
 };
-
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    #[error(transparent)]
-    Upkeep(#[from] UpkeepError),
-    #[error("there is nothing to undo")]
-    NothingToUndo,
-    #[error("the class {0:?} is not there any more; nothing was learned")]
-    ClassGone(String),
-    #[error("the network's answers to these frames are not made of numbers; nothing was learned")]
-    NothingSeen,
-    #[error(
-        "{paying} would be taken for {called}, {lost} of {of} samples, and the accuracy would fall by \
-         {points:.0} points; the burst is set aside (`lastlayerd samples list`), and `lastlayerd \
-         samples use {burst}` learns from it all the same"
-    )]
-    TooDear {
-        burst: u32,
-        points: f64,
-        paying: String,
-        called: String,
-        lost: usize,
-        of: usize,
-    },
-}
+pub use job::{Job, Knowledge, Outcome, Report, TrainError};
+use learn::fit;
 
 enum Change {
     Renamed { from: String, to: String },
     Removed(String),
-}
-
-impl TrainError {
-    pub fn disk_is_full(&self) -> bool {
-        match self {
-            Self::Memory(error) | Self::Upkeep(UpkeepError::Memory(error)) => error.disk_is_full(),
-            _ => false,
-        }
-    }
-}
-
-pub enum Job {
-    Learn {
-        /// As it was called in this edition of the classes.
-        class: String,
-        edition: usize,
-        burst: Vec<Seen>,
-    },
-    Undo,
-    AddClass,
-    /// Asked for from outside the panel, and where its answer goes.
-    Upkeep(Request, Sender<Result<Reply, String>>),
-}
-
-/// What the board knows: classes in order, with the samples each has, and the head.
-#[derive(Clone, Debug)]
-pub struct Knowledge {
-    pub classes: Arc<Vec<String>>,
-    /// How often a class was renamed or removed since the start.
-    pub edition: usize,
-    pub counts: Vec<usize>,
-    /// `None` until two classes have samples.
-    pub head: Option<Arc<Head>>,
-}
-
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    Learned {
-        class: String,
-        samples: usize,
-        /// What it costs could be judged.
-        checked: bool,
-        /// The class that pays more than the guard allows, by its place, where the burst is the first
-        /// of a new class: that is asked, and not forbidden.
-        costs: Option<usize>,
-        /// Older samples made room.
-        crowded: bool,
-        /// Milliseconds to store the burst, and to fit the head.
-        store_ms: f64,
-        train_ms: f64,
-    },
-    Undone {
-        class: String,
-        samples: usize,
-    },
-    ClassAdded {
-        class: String,
-    },
-    /// Something was changed from outside, in words.
-    Kept {
-        change: String,
-    },
-}
-
-/// What came of one job.
-pub struct Report {
-    /// Asked for by the panel, which waits for it.
-    pub of_panel: bool,
-    pub result: Result<Outcome, TrainError>,
-    /// What is known now: as before where the job failed.
-    pub knowledge: Knowledge,
-    /// What went wrong beside it.
-    pub warnings: Vec<String>,
-}
-
-/// What a burst would make of what is known.
-struct Considered {
-    head: Option<Head>,
-    called: Vec<Option<usize>>,
-    opinion: Opinion,
-    /// It is the first of its class.
-    is_new: bool,
-}
-
-/// A head of these examples, where they are of two classes, and what heads that have not seen them
-/// call them.
-fn fit(examples: &[Example<'_>]) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
-    match Head::fit_judged(Kind::default(), examples) {
-        Ok((head, called)) => Ok((Some(head), called)),
-        Err(HeadError::TooFewClasses(_)) => Ok((None, vec![None; examples.len()])),
-        Err(error) => Err(error),
-    }
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
 }
 
 pub struct Trainer {
@@ -275,142 +146,6 @@ impl Trainer {
         }
     }
 
-    fn learn(
-        &mut self,
-        class: String,
-        edition: usize,
-        burst: Vec<Seen>,
-    ) -> Result<(Outcome, Knowledge), TrainError> {
-        let class = self.name_now(class, edition)?;
-        if burst.is_empty() {
-            return Err(TrainError::NothingSeen);
-        }
-        let start = Instant::now();
-        let burst = burst
-            .into_iter()
-            .map(|Seen { crop, embedding }| {
-                Ok(NewSample {
-                    crop: crop.to_jpeg()?,
-                    embedding: rounded(&embedding),
-                    view: self.view,
-                })
-            })
-            .collect::<Result<Vec<_>, TrainError>>()?;
-        let encode_ms = milliseconds(start);
-        let start = Instant::now();
-        let classes = self.teachings.classes();
-        let place = classes.iter().position(|known| *known == class);
-        let place = place.ok_or_else(|| TrainError::ClassGone(class.clone()))?;
-        let Considered {
-            head,
-            called,
-            opinion,
-            is_new,
-        } = self.consider(place, &classes, &burst)?;
-        let train_ms = milliseconds(start);
-        let costs = match &opinion {
-            Opinion::TooDear { most, .. } if is_new => Some(most.class),
-            Opinion::TooDear { points, most } => {
-                return Err(self.set_aside(&class, burst, *points, most, &classes));
-            }
-            _ => None,
-        };
-        let start = Instant::now();
-        let samples = burst.len();
-        let lost = self.teachings.memory.add_burst(&class, burst)?.lost;
-        let store_ms = encode_ms + milliseconds(start);
-        let crowded = !lost.is_empty();
-        self.warnings
-            .extend(lost.into_iter().map(|(class, samples)| {
-                format!("the memory is full: the {samples} oldest samples of {class} made room")
-            }));
-        if let Opinion::TooDear { most, .. } = &opinion
-            && is_new
-        {
-            self.warnings.push(format!(
-                "{} is now taken for {} more often, {} of {} samples; `undo` takes that back",
-                classes[most.class], classes[most.called], most.lost, most.of
-            ));
-        }
-        let knowledge = match crowded {
-            true => self.fit()?,
-            false => self.keep(head, called, &classes),
-        };
-        let outcome = Outcome::Learned {
-            class,
-            samples,
-            checked: opinion != Opinion::Unchecked,
-            costs,
-            crowded,
-            store_ms,
-            train_ms,
-        };
-        Ok((outcome, knowledge))
-    }
-
-    /// What a burst would make of it; nothing is changed.
-    fn consider(
-        &mut self,
-        place: usize,
-        classes: &[String],
-        burst: &[NewSample],
-    ) -> Result<Considered, TrainError> {
-        let mut examples = self.teachings.examples(classes);
-        let before = match self.called.take() {
-            Some(called) => called,
-            None => fit(&examples)?.1,
-        };
-        let is_new = examples.iter().all(|example| example.class != place);
-        // The same number that it gets, as far as the head can tell: a later one than all others.
-        examples.extend(burst.iter().map(|sample| Example {
-            embedding: &sample.embedding,
-            class: place,
-            burst: u32::MAX,
-        }));
-        let (head, called) = fit(&examples)?;
-        let judged = examples.iter().zip(before.iter().zip(&called));
-        let judged: Vec<Judged> = judged
-            .map(|(example, (before, after))| Judged {
-                class: example.class,
-                before: *before,
-                after: *after,
-            })
-            .collect();
-        let (opinion, _) = guard::judge(&self.guard, &judged);
-        // Where the burst is not learned, this is what holds.
-        self.called = Some(before);
-        Ok(Considered {
-            head,
-            called,
-            opinion,
-            is_new,
-        })
-    }
-
-    /// A burst that costs too much is kept for a person to look at.
-    fn set_aside(
-        &mut self,
-        class: &str,
-        burst: Vec<NewSample>,
-        points: f64,
-        most: &Loss,
-        classes: &[String],
-    ) -> TrainError {
-        let (paying, called) = (&classes[most.class], &classes[most.called]);
-        let why = format!("{paying} would be taken for {called}");
-        match self.teachings.memory.add_aside(class, burst, &why) {
-            Ok(burst) => TrainError::TooDear {
-                burst,
-                points,
-                paying: paying.clone(),
-                called: called.clone(),
-                lost: most.lost,
-                of: most.of,
-            },
-            Err(error) => error.into(),
-        }
-    }
-
     /// What a class is called now that was called so in an edition of the classes.
     fn name_now(&self, class: String, edition: usize) -> Result<String, TrainError> {
         let mut name = &class;
@@ -477,72 +212,4 @@ impl Trainer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{memory::tests::memory, upkeep::tests::package};
-
-    fn trainer() -> Trainer {
-        let memory = memory("net", 2);
-        Trainer::new(
-            Teachings::new(package(), "hash".into(), memory),
-            2,
-            View::default(),
-            guard::Settings::default(),
-        )
-    }
-
-    fn ask(trainer: &mut Trainer, request: Request) -> Knowledge {
-        trainer.work(Job::Upkeep(request, channel().0)).unwrap().1
-    }
-
-    fn rename(trainer: &mut Trainer, from: &str, to: &str) -> Knowledge {
-        let (from, to) = (from.into(), to.into());
-        ask(trainer, Request::RenameClass { from, to })
-    }
-
-    fn teach(trainer: &mut Trainer, class: &str, edition: usize) -> Result<String, String> {
-        let seen = Seen {
-            crop: lastlayer_shared::frame::Frame::new(1, 1, vec![0; 3]).unwrap(),
-            embedding: vec![1.0, 2.0],
-        };
-        let class = class.into();
-        let burst = vec![seen];
-        match trainer.work(Job::Learn {
-            class,
-            edition,
-            burst,
-        }) {
-            Ok((Outcome::Learned { class, .. }, _)) => Ok(class),
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    #[test]
-    fn a_burst_goes_to_the_class_that_was_meant_however_names_change_meanwhile() {
-        let mut trainer = trainer();
-        let began = trainer.start().unwrap().edition;
-        rename(&mut trainer, "car", "other");
-        rename(&mut trainer, "bird", "car");
-        let now = rename(&mut trainer, "other", "bird").edition;
-        assert_eq!(teach(&mut trainer, "car", began).unwrap(), "bird");
-        assert_eq!(teach(&mut trainer, "car", now).unwrap(), "car");
-        let name = "car".into();
-        ask(&mut trainer, Request::RemoveClass { name });
-        rename(&mut trainer, "bird", "car");
-        let error = teach(&mut trainer, "car", now).unwrap_err();
-        assert!(error.contains("is not there any more"), "{error}");
-    }
-
-    #[test]
-    fn a_burst_of_which_nothing_was_seen_is_refused() {
-        let mut trainer = trainer();
-        let (class, burst) = ("car".into(), Vec::new());
-        let job = Job::Learn {
-            class,
-            edition: 0,
-            burst,
-        };
-        assert!(matches!(trainer.work(job), Err(TrainError::NothingSeen)));
-    }
-}
+mod tests;

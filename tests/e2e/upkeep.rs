@@ -138,3 +138,63 @@ fn a_memory_that_cannot_be_read_can_be_reset() {
     lines(&site, &["reset", "--yes"]);
     assert_eq!(lines(&site, &["samples", "list"]).len(), 1);
 }
+
+/// Birds are shown and taught as cars, then as birds, then trucks as trucks, twice.
+const MISTAKE: &str = "
+    0 show bird
+    1 press teach
+    1.2 release teach
+    5 press next
+    5.2 release next
+    6 press teach
+    6.2 release teach
+    10 press next
+    10.2 release next
+    11 show truck
+    12 press teach
+    12.2 release teach
+    16 end
+";
+
+#[test]
+fn a_press_that_makes_it_worse_is_set_aside_and_the_head_before_comes_back() {
+    let site = Site::new();
+    write_photos(&site.path("camera").join("bird"), "bird", 20, 40);
+    let state = site.path("state").display().to_string();
+    let told = site.tell(&site.path("site.llp"), MISTAKE, &["--state", &state]);
+    let refused = named(&told, "refused");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let reason = refused[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("would be taken for") && reason.contains("`lastlayerd samples use 0`"),
+        "{reason}"
+    );
+    let learned: Vec<&str> = named(&told, "learned")
+        .iter()
+        .map(|event| event["class"].as_str().unwrap())
+        .collect();
+    assert_eq!(learned, ["bird", "truck"]);
+    let list = lines(&site, &["samples", "list"]);
+    assert!(list[1].starts_with("0 10 car (set aside: "), "{list:?}");
+    assert_eq!(list[2..], ["1 10 bird", "2 10 truck"]);
+
+    // The head of the birds needs no training; trucks are set aside until they are asked for.
+    let back = "the head before is back; 10 samples that were taught since are set aside";
+    assert_eq!(lines(&site, &["rollback"]), [back]);
+    let counts = ["car 0 20", "bird 10 20", "truck 0 0"];
+    assert_eq!(lines(&site, &["classes", "list"])[1..], counts);
+    assert_eq!(
+        lines(&site, &["samples", "use", "2"]),
+        ["10 samples are learned from again"]
+    );
+    assert_eq!(
+        lines(&site, &["samples", "aside", "1-2"]),
+        ["20 samples are set aside"]
+    );
+    assert_eq!(
+        lines(&site, &["samples", "remove", "0-2"]),
+        ["30 samples are removed"]
+    );
+    let message = fail(&mut upkeep(&site, &["rollback"]), 1);
+    assert!(message.contains("no earlier head"), "{message}");
+}

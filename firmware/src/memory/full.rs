@@ -1,5 +1,5 @@
 //! What goes when no more fits: what is not learned from anyway, then the oldest burst of the class
-//! that has the most, never below a floor.
+//! that has the most, never below a floor. What is only set aside costs nothing that is learned from.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +48,7 @@ impl Limits {
         memory: &Memory,
         class: u16,
         more: usize,
+        aside: bool,
     ) -> Result<Vec<u32>, MemoryError> {
         let all: usize = memory.all().map(|burst| burst.samples.len()).sum();
         let mut left = (all + more).saturating_sub(self.samples);
@@ -65,7 +66,8 @@ impl Limits {
         }
         while left > 0 {
             let candidates = memory.bursts().filter(|burst| {
-                !victims.contains(&burst.number)
+                !aside
+                    && !victims.contains(&burst.number)
                     && counts[&burst.class] - burst.samples.len() >= self.floor
             });
             // Of the fullest class; of equal ones the oldest burst.

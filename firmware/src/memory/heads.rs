@@ -1,12 +1,17 @@
 //! The last heads, each with what it was fitted on: a start, an undo and a way back need no training.
 //! A head is a cache of its samples, so one that is damaged is none.
 
+use std::io;
+
 use lastlayer_shared::{file::sum, framed, head::Head};
 use serde::{Deserialize, Serialize};
 
-use super::burst::Sum;
+use super::{
+    Aside, Memory, MemoryError,
+    burst::Sum,
+    error::{reading, writing},
+};
 use crate::storage::{Storage, get, join, names, put};
-use std::io;
 
 const FOLDER: &str = "heads";
 const KIND: framed::Kind = framed::Kind {
@@ -97,5 +102,62 @@ impl Heads {
             storage.remove(&self.path(generation))?;
         }
         storage.sync_folder(&self.folder)
+    }
+}
+
+impl Memory {
+    /// What a head that is fitted now is fitted on. `rest`: whatever else it is fitted on.
+    pub fn basis(&self, rest: &impl Serialize) -> Basis {
+        let sums: Vec<_> = self
+            .bursts()
+            .map(|burst| (burst.number, burst.sum))
+            .collect();
+        Basis::of(&(rest, &self.table.backbone, &self.table.changed, sums))
+    }
+
+    pub fn keep_head(&self, head: &Head, basis: Basis) -> Result<(), MemoryError> {
+        let kept = KeptHead {
+            basis,
+            bursts: self.bursts().map(|burst| burst.number).collect(),
+            head: head.clone(),
+        };
+        self.heads.keep(&*self.storage, &kept).map_err(writing)
+    }
+
+    /// The kept head that was fitted on just this; it can always be fitted again.
+    pub fn head(&self, basis: Basis) -> Option<Head> {
+        let kept = self.heads.find(&*self.storage, basis)?;
+        Some(kept.head)
+    }
+
+    /// Goes back to the head before the current one: bursts that it did not know are set aside, and
+    /// those that it knew are learned from again. How many samples are learned from less.
+    pub fn roll_back(&mut self) -> Result<usize, MemoryError> {
+        let now: Vec<u32> = self.bursts().map(|burst| burst.number).collect();
+        let generations = self.heads.generations(&*self.storage).map_err(reading)?;
+        let mut heads = generations
+            .into_iter()
+            .filter_map(|generation| self.heads.read(&*self.storage, generation))
+            .filter(|kept| {
+                kept.bursts
+                    .iter()
+                    .all(|burst| self.bursts.contains_key(burst))
+            });
+        let earlier = heads
+            .find(|kept| kept.bursts.len() < now.len() && kept.bursts != now)
+            .ok_or(MemoryError::NoEarlierHead)?;
+        let before = self.len();
+        let mut next = self.table.clone();
+        next.aside
+            .retain(|aside| !earlier.bursts.contains(&aside.burst));
+        let newer = now
+            .into_iter()
+            .filter(|burst| !earlier.bursts.contains(burst));
+        next.aside.extend(newer.map(|burst| Aside {
+            burst,
+            why: "went back to the head before it".into(),
+        }));
+        self.commit(next)?;
+        Ok(before - self.len())
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::storage::{Disk, Ram};
+use crate::storage::{Disk, DiskError, Ram, get, put};
 use lastlayer_shared::{
-    head::{Example, Kind},
+    head::{Example, Head, Kind},
     view::{Flip, Rotate},
 };
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn burst(count: usize) -> Vec<NewSample> {
 }
 
 /// Of two classes.
-fn head() -> Head {
+pub(super) fn head() -> Head {
     let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
     let example = |embedding, class| Example {
         embedding,
@@ -332,6 +332,9 @@ fn when_it_is_full_the_oldest_of_the_fullest_class_goes_and_the_floor_stays() {
     );
     let numbers: Vec<u32> = memory.all().map(|burst| burst.number).collect();
     assert_eq!(numbers, [2, 3, 4, 5, 6]);
+    // What is only kept takes nothing from what is learned.
+    let error = memory.add_aside("car", burst(1), "refused").unwrap_err();
+    assert!(matches!(error, MemoryError::Full { .. }), "{error}");
     let error = memory.add_burst("tram", burst(17)).unwrap_err();
     assert!(
         error.disk_is_full() && error.to_string().contains("memory.samples"),
