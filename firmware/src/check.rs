@@ -21,7 +21,7 @@ use crate::{
     camera::{CameraError, CameraNews, Keeper, Settings as CameraSettings, Step},
     config::Config,
     log::LogError,
-    memory::{Limits, Memory, MemoryError},
+    memory::{Memory, MemoryError},
     outputs, owner,
     panel::gpio::{self, Opener},
     storage::{self, DiskError},
@@ -172,7 +172,7 @@ fn state(config: &Config, backbone: Option<&Backbone>, package: Option<Package>)
     };
     // Opening would make it.
     match folder.metadata() {
-        Ok(there) if there.is_dir() => taught(folder, config.memory, backbone, package),
+        Ok(there) if there.is_dir() => taught(folder, config, backbone, package),
         Ok(_) => State::wrong(format!("{} is a file; give a folder", folder.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             State::new(makeable(folder), of_package)
@@ -191,14 +191,14 @@ fn state(config: &Config, backbone: Option<&Backbone>, package: Option<Package>)
 /// What a folder that is there has in it.
 fn taught(
     folder: &Path,
-    limits: Limits,
+    config: &Config,
     backbone: Option<&Backbone>,
     package: Option<Package>,
 ) -> State {
     let storage = storage::open(Some(folder)).map_err(MemoryError::from);
     let memory = storage.and_then(|storage| match backbone {
-        Some(backbone) => Memory::open(storage, "", backbone.id(), backbone.width(), limits),
-        None => Memory::open_any(storage, "", limits),
+        Some(backbone) => Memory::open(storage, "", backbone.id(), backbone.width(), config.memory),
+        None => Memory::open_any(storage, "", config.memory),
     });
     let place = folder.display();
     let memory = match memory {
@@ -220,6 +220,11 @@ fn taught(
         }
         Err(error) => return State::wrong(one_line(owner::explain(error, folder).as_ref())),
     };
+    let version = package.as_ref().map(|package| package.version);
+    let newer = version.map(|version| config.trust.check_version(memory.installed(), version));
+    if let Some(Err(error)) = newer {
+        return State::wrong(one_line(&error));
+    }
     let text = format!("{place}: {} samples", memory.len());
     let classes = package.map(|package| Teachings::new(package, String::new(), memory).classes());
     State::new(Ok(text), classes)

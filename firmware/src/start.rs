@@ -72,13 +72,21 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let memory = storage.and_then(|storage| {
         Memory::open(storage, "", backbone.id(), backbone.width(), config.memory)
     });
-    let memory = memory.map_err(|error| match error {
+    let mut memory = memory.map_err(|error| match error {
         MemoryError::OtherBackbone | MemoryError::Damaged { .. } | MemoryError::Older => {
             lasting(error).into()
         }
         // Without a folder there is nobody to ask who owns it.
         error => owner::explain(error, config.state.as_deref().unwrap_or(Path::new(""))),
     })?;
+    let trust = &config.trust;
+    let newer = trust.check_version(memory.installed(), version);
+    newer.map_err(lasting)?;
+    let mut warnings = trust.warnings();
+    if let Err(error) = memory.install(version) {
+        // A full disk does not keep a board from watching.
+        warnings.push(format!("the package's version is not remembered: {error}"));
+    }
     let teachings = Teachings::new(package, id, memory);
     let mut trainer = Trainer::new(
         teachings,
@@ -87,7 +95,6 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         config.guard,
     );
     let knowledge = trainer.start()?;
-    let mut warnings = config.trust.warnings();
     warnings.extend(trainer.warnings());
     // From here on there is something to lose.
     let stop = Stop::on_signals().context("signals cannot be waited for")?;

@@ -209,3 +209,41 @@ fn the_minisign_tool_checks_and_signs() {
     fs::copy(key(), bench.path("site.key")).unwrap();
     run("minisign -S -s site.key -m SHA256SUMS && minisign -Vm SHA256SUMS -p site.pub");
 }
+
+#[test]
+fn an_older_package_is_refused_where_a_newer_one_ran() {
+    let bench = Bench::new();
+    let public = key().with_extension("pub");
+    let board = |more: &[&str]| {
+        let mut board = bench.board(&["--trust", public.to_str().unwrap(), "--state", "state"]);
+        board.args(more);
+        board
+    };
+    let package = |version: &str| {
+        let arguments = ["package", "-o", "site.llp", "--version", version, "--key"];
+        let mut package = bench.lastlayer(&arguments);
+        succeed(package.arg(key().with_extension("key")).arg(backbone()));
+    };
+    package("2");
+    succeed(&mut board(&[]));
+    succeed(&mut board(&[]));
+    package("1");
+    let older = fail(&mut board(&[]), 2);
+    assert!(
+        older.contains("version 1") && older.contains("version 2 is installed"),
+        "{older}"
+    );
+    let mut check = bench.lastlayer(&["lastlayerd", "check", "--package", "site.llp"]);
+    check.args(["--trust", public.to_str().unwrap(), "--state", "state"]);
+    let output = check.args(["--camera", "folder:camera"]).output().unwrap();
+    assert!(text(&output.stdout).contains("wrong  state   the package has version 1"));
+    // Neither is a reset a way to it.
+    let mut reset = bench.lastlayer(&["lastlayerd", "reset", "--yes", "--package", "site.llp"]);
+    reset.args(["--trust", public.to_str().unwrap(), "--state", "state"]);
+    succeed(&mut reset);
+    fail(&mut board(&[]), 2);
+    let output = board(&["--allow-downgrade"]).output().unwrap();
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    assert!(said.contains("--allow-downgrade: older packages"), "{said}");
+}

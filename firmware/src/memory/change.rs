@@ -183,11 +183,20 @@ impl Memory {
         self.commit(next)
     }
 
+    /// Remembers the version of the package that runs.
+    pub fn install(&mut self, version: u64) -> Result<(), MemoryError> {
+        let mut next = self.table.clone();
+        next.installed = Some(version);
+        self.commit(next)
+    }
+
     /// Forgets everything that was taught here; numbers go on counting.
     pub fn forget_all(&mut self) -> Result<(), MemoryError> {
         let next = Table {
             backbone: self.table.backbone.clone(),
             next_class: self.table.next_class,
+            // A reset is no way to an older package.
+            installed: self.table.installed,
             ..Table::default()
         };
         let all: Vec<u32> = self.bursts.keys().copied().collect();

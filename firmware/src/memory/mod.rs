@@ -133,6 +133,11 @@ impl Memory {
         join(&join(&self.at, BURSTS), &file_name(burst))
     }
 
+    /// The version of the package that ran here last.
+    pub fn installed(&self) -> Option<u64> {
+        self.table.installed
+    }
+
     /// What became of the package's classes.
     pub fn changed(&self) -> &[ChangedClass] {
         &self.table.changed

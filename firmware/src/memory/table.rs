@@ -27,6 +27,8 @@ pub struct Table {
     /// Later bursts have at least these.
     pub next_burst: u32,
     pub next_sequence: u64,
+    /// The version of the package that ran last.
+    pub installed: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
