@@ -9,23 +9,19 @@ use std::{
 };
 
 use anyhow::bail;
-use lastlayer_shared::{
-    backbone::Backbone,
-    error::one_line,
-    file,
-    package::{MAX_SIZE, Package},
-};
+use lastlayer_shared::{backbone::Backbone, error::one_line, file, package::MAX_SIZE};
 use rustix::process::geteuid;
 
 use crate::{
     camera::{CameraError, CameraNews, Keeper, Settings as CameraSettings, Step},
     config::Config,
     log::LogError,
-    memory::{Memory, MemoryError},
+    memory::MemoryError,
     outputs, owner,
     panel::gpio::{self, Opener},
+    slots::{Installed, Slots},
     storage::{self, DiskError},
-    teachings::Teachings,
+    teachings::Starting,
     trust,
     upkeep::{self, Reply, Request},
 };
@@ -58,17 +54,17 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         }
         Ok(())
     };
-    let (backbone, package) = match open_package(config) {
-        Ok((text, backbone, package)) => {
+    let offered = match open_package(config) {
+        Ok((text, offered)) => {
             say("package", Ok(text))?;
-            (Some(backbone), Some(package))
+            Some(offered)
         }
         Err(problem) => {
             say("package", Err(vec![problem]))?;
-            (None, None)
+            None
         }
     };
-    let state = state(config, backbone.as_ref(), package);
+    let state = state(config, offered);
     say("state", state.found)?;
     say("camera", camera(&config.camera, state.runs))?;
     let listing = gpio::list();
@@ -107,7 +103,14 @@ fn none_or(problems: Vec<String>, well: String) -> Found {
     }
 }
 
-fn open_package(config: &Config) -> Result<(String, Backbone, Package), String> {
+/// The package that the configuration names.
+struct Offered {
+    package: Installed,
+    starting: Starting,
+    classes: Vec<String>,
+}
+
+fn open_package(config: &Config) -> Result<(String, Offered), String> {
     let path = config
         .package
         .as_deref()
@@ -138,7 +141,14 @@ fn open_package(config: &Config) -> Result<(String, Backbone, Package), String> 
         },
         package.classes.len()
     );
-    Ok((text, backbone, package))
+    let id = file::sha256(&bytes);
+    let version = package.version;
+    let offered = Offered {
+        classes: package.classes.clone(),
+        starting: Starting::new(package, id.clone()),
+        package: Installed { id, version },
+    };
+    Ok((text, offered))
 }
 
 /// What was found of the state folder.
@@ -164,15 +174,15 @@ impl State {
     }
 }
 
-fn state(config: &Config, backbone: Option<&Backbone>, package: Option<Package>) -> State {
-    let of_package = package.as_ref().map(|package| package.classes.clone());
+fn state(config: &Config, offered: Option<Offered>) -> State {
+    let of_package = offered.as_ref().map(|offered| offered.classes.clone());
     let Some(folder) = config.state.as_deref() else {
         let text = "none: what is taught is gone when the program ends";
         return State::new(Ok(text.into()), of_package);
     };
     // Opening would make it.
     match folder.metadata() {
-        Ok(there) if there.is_dir() => taught(folder, config, backbone, package),
+        Ok(there) if there.is_dir() => taught(folder, config, offered),
         Ok(_) => State::wrong(format!("{} is a file; give a folder", folder.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             State::new(makeable(folder), of_package)
@@ -189,20 +199,16 @@ fn state(config: &Config, backbone: Option<&Backbone>, package: Option<Package>)
 }
 
 /// What a folder that is there has in it.
-fn taught(
-    folder: &Path,
-    config: &Config,
-    backbone: Option<&Backbone>,
-    package: Option<Package>,
-) -> State {
+fn taught(folder: &Path, config: &Config, offered: Option<Offered>) -> State {
     let storage = storage::open(Some(folder)).map_err(MemoryError::from);
-    let memory = storage.and_then(|storage| match backbone {
-        Some(backbone) => Memory::open(storage, "", backbone.id(), backbone.width(), config.memory),
-        None => Memory::open_any(storage, "", config.memory),
+    let slots = storage.and_then(|storage| Slots::open(storage, config.memory));
+    let opened = slots.and_then(|slots| {
+        let memory = slots.memory()?;
+        Ok((slots, memory))
     });
     let place = folder.display();
-    let memory = match memory {
-        Ok(memory) => memory,
+    let (slots, memory) = match opened {
+        Ok(opened) => opened,
         Err(MemoryError::Folder(DiskError::InUse(_))) => {
             let text = format!("{place}: lastlayerd runs on it");
             let state = match upkeep::ask(folder, &Request::Classes) {
@@ -220,14 +226,41 @@ fn taught(
         }
         Err(error) => return State::wrong(one_line(owner::explain(error, folder).as_ref())),
     };
-    let version = package.as_ref().map(|package| package.version);
-    let newer = version.map(|version| config.trust.check_version(memory.installed(), version));
-    if let Some(Err(error)) = newer {
-        return State::wrong(one_line(&error));
+    let samples = format!("{} samples", memory.len());
+    let Some(running) = slots.running() else {
+        let classes = offered.map(|offered| offered.starting.classes(&memory));
+        return State::new(Ok(format!("{place}: {samples}")), classes);
+    };
+    let version = running.version;
+    let next = offered.filter(|offered| offered.package != *running);
+    let next = match next.map(|next| (slots.why_refused(&next.package.id), next.package.version)) {
+        None => String::new(),
+        Some((Some(why), next)) => {
+            return State::wrong(format!(
+                "version {version} runs: version {next} was refused: {why}; `lastlayerd packages \
+                 retry` tries it again"
+            ));
+        }
+        Some((None, next)) => {
+            if let Err(error) = config.trust.check_version(Some(version), next) {
+                return State::wrong(one_line(&error));
+            }
+            format!("; version {next} is tried at the next start")
+        }
+    };
+    let text = format!("{place}: version {version} is installed, {samples}{next}");
+    let bytes = slots.package().map_err(|error| one_line(&error));
+    let package = bytes.and_then(|bytes| {
+        let bytes = bytes.ok_or("its file is gone")?;
+        trust::open_package(&bytes, &config.trust).map_err(|error| one_line(&error))
+    });
+    match package {
+        Ok(package) => {
+            let classes = Starting::new(package, String::new()).classes(&memory);
+            State::new(Ok(text), Some(classes))
+        }
+        Err(problem) => State::wrong(format!("the installed package: {problem}")),
     }
-    let text = format!("{place}: {} samples", memory.len());
-    let classes = package.map(|package| Teachings::new(package, String::new(), memory).classes());
-    State::new(Ok(text), classes)
 }
 
 /// Whether a folder that is not there can be made, found out above it: nothing is left behind.

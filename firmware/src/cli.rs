@@ -126,12 +126,25 @@ pub enum Command {
     },
     /// Go back to the head before the current one; what was taught since is set aside
     Rollback,
+    /// List packages, and go back to the one before
+    #[command(subcommand)]
+    Packages(PackageCommand),
     /// List, rename and remove classes
     #[command(subcommand)]
     Classes(ClassCommand),
     /// List and remove what was taught here, by bursts (a burst is what one press taught)
     #[command(subcommand)]
     Samples(SampleCommand),
+}
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum PackageCommand {
+    /// The package that runs, the one before, and those that were refused
+    List,
+    /// Go back to the package before, with what was taught since, at the next start
+    Back,
+    /// Take refused packages again where they are offered, at the next start
+    Retry,
 }
 
 #[derive(Subcommand, Clone, Debug)]

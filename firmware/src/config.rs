@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{
     burst,
     camera::{self, CameraAddress},
-    guard,
+    examiner, guard,
     log::LogFormat,
     memory::Limits,
     outputs, panel, smoothing, trust,
@@ -39,6 +39,7 @@ pub struct Config {
     pub burst: burst::Settings,
     pub memory: Limits,
     pub guard: guard::Settings,
+    pub update: examiner::Settings,
     pub verdict: smoothing::Settings,
     #[serde(rename = "output")]
     pub outputs: Vec<outputs::Settings>,
@@ -127,6 +128,7 @@ impl Config {
         self.burst.check()?;
         self.memory.check()?;
         self.guard.check()?;
+        self.update.check()?;
         self.verdict.check().map_err(|error| error.to_string())?;
         outputs::check(&self.outputs).map_err(|error| error.to_string())
     }
@@ -176,6 +178,7 @@ mod tests {
         assert_eq!(example.burst, defaults.burst);
         assert_eq!(example.memory, defaults.memory);
         assert_eq!(example.guard, defaults.guard);
+        assert_eq!(example.update, defaults.update);
         assert_eq!(example.verdict, defaults.verdict);
         assert_eq!(example.trust, defaults.trust);
         let camera = camera::Settings {
@@ -211,6 +214,7 @@ mod tests {
             "burst",
             "memory",
             "guard",
+            "update",
             "verdict",
             "[output]",
         ] {
@@ -229,7 +233,7 @@ mod tests {
             }
             tables += 1;
         }
-        assert_eq!(tables, 11);
+        assert_eq!(tables, 12);
     }
 
     #[test]

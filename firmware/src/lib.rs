@@ -9,6 +9,7 @@ pub mod camera;
 mod check;
 mod cli;
 pub mod config;
+mod examiner;
 pub mod feed;
 pub mod guard;
 pub mod log;
@@ -22,6 +23,7 @@ pub mod scene;
 mod service;
 pub mod session;
 mod show;
+pub mod slots;
 pub mod smoothing;
 mod start;
 mod stop;
@@ -40,7 +42,7 @@ use std::{
     process::ExitCode,
 };
 
-use cli::{Arguments, ClassCommand, Command, SampleCommand};
+use cli::{Arguments, ClassCommand, Command, PackageCommand, SampleCommand};
 use config::ConfigError;
 use lastlayer_shared::error::one_line;
 use log::LogError;
@@ -73,6 +75,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Check) => return check::run(&options.config()?),
         Some(Command::Reset { yes }) => return print(upkeep::reset(&options.config()?, yes)?),
         Some(Command::Rollback) => Request::RollBack,
+        Some(Command::Packages(command)) => match command {
+            PackageCommand::List => Request::Packages,
+            PackageCommand::Back => Request::PackageBack,
+            PackageCommand::Retry => Request::PackageRetry,
+        },
         Some(Command::Classes(command)) => match command {
             ClassCommand::List => Request::Classes,
             ClassCommand::Rename { from, to } => Request::RenameClass { from, to },

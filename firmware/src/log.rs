@@ -46,6 +46,14 @@ pub enum Event<'a> {
         self_test: f64,
         load_ms: f64,
     },
+    /// What became of a package: `installed`, `refused`, `back`, `proved`, and while that goes on
+    /// `moving` and `note`.
+    Package {
+        /// Seconds since the start; by the scene's clock for `proved` where there is a scene.
+        time: f64,
+        step: &'static str,
+        text: &'a str,
+    },
     State {
         time: f64,
         state: &'static str,
@@ -215,6 +223,10 @@ impl Event<'_> {
         match self {
             Event::Verdict { .. } => Level::DEBUG,
             Event::Warning { .. }
+            | Event::Package {
+                step: "refused" | "back" | "note",
+                ..
+            }
             | Event::Camera {
                 delivers: false, ..
             } => Level::WARN,
@@ -247,6 +259,9 @@ impl fmt::Display for Event<'_> {
                     list.join(", "),
                     selected.unwrap_or_default()
                 )
+            }
+            Event::Package { time, step, text } => {
+                write!(out, "{time:8.2}  package {step}: {text}")
             }
             Event::State { state, time } => write!(out, "{time:8.2}  {state}"),
             Event::Selected { class, time } => {

@@ -47,6 +47,12 @@ impl Service {
         }
     }
 
+    /// Starting, or stopping, takes at least so long yet.
+    pub fn wait_for(time: Duration) {
+        let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
+    }
+
     pub fn stopping(&self) {
         tell(&[NotifyState::Stopping]);
     }

@@ -2,56 +2,57 @@
 //! wrong is said before watching starts.
 
 use std::{
-    error::Error,
-    io::{BufWriter, ErrorKind, Write, stderr, stdout},
+    io::{BufWriter, ErrorKind, Stdout, Write, stderr, stdout},
     path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use lastlayer_shared::{
-    backbone::Backbone,
     error::one_line,
     file::{self, FileError},
-    package::{MAX_SIZE, Package},
+    package::MAX_SIZE,
 };
 
 use crate::{
-    camera::{CameraAddress, FolderCamera, Keeper},
+    camera::{CameraAddress, CameraError, FolderCamera, Keeper},
     cli::{Options, PanelKind, wrong_usage},
     config::{Config, ConfigError},
+    examiner::{Examiner, Opened},
     feed::{Feed, LiveFeed, SceneFeed},
-    log::{Event, Log, start_tracing},
+    log::{Event, Log, LogError, start_tracing},
     look::Looker,
     memory::{Memory, MemoryError},
     outputs::{self, Outputs},
     owner,
     panel::{
         ButtonPin, Keyboard, LightPin, Lights, LightsThread, Panel, PanelLink,
+        blink::Once,
         gpio::{self, Listing, Opener},
     },
     scene::Scene,
     service::Service,
     session::{Rules, Session},
     show::Show,
+    slots::{self, Examiner as _, Offer, Running, SettleError, Slots},
     smoothing::Smoothing,
     stop::Stop,
     storage,
     teachings::Teachings,
     trainer::Trainer,
-    trust,
     upkeep::Server,
-    watch::Watch,
+    watch::{Proof, Watch},
 };
 
+const WHICH: &str = "which package? Give --package FILE, or a configuration with --config FILE";
 const MAX_SCENE: u64 = 1 << 20;
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let start = Instant::now();
-    let Some(package) = &config.package else {
-        wrong_usage("which package? Give --package FILE, or a configuration with --config FILE");
-    };
+    if config.package.is_none() && config.state.is_none() {
+        wrong_usage(WHICH);
+    }
     let scene = match (&options.scene, &config.camera.source) {
         (Some(scene), CameraAddress::Folder(folder)) => Some((scene, folder)),
         (Some(_), _) => {
@@ -63,31 +64,32 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     if let Some(state) = &config.state {
         owner::not_as_root(state)?;
     }
-    let (package, id) = open_package(package, &config.trust)?;
-    let backbone = Backbone::load(&package.backbone, &package.preprocess).map_err(lasting)?;
-    let mut embedder = backbone.embedder().map_err(lasting)?;
-    let self_test = package.run_self_test(&mut embedder).map_err(lasting)?;
-    let version = package.version;
-    let storage = storage::open(config.state.as_deref()).map_err(MemoryError::from);
-    let memory = storage.and_then(|storage| {
-        Memory::open(storage, "", backbone.id(), backbone.width(), config.memory)
-    });
-    let mut memory = memory.map_err(|error| match error {
-        MemoryError::OtherBackbone | MemoryError::Damaged { .. } | MemoryError::Older => {
-            lasting(error).into()
-        }
-        // Without a folder there is nobody to ask who owns it.
-        error => owner::explain(error, config.state.as_deref().unwrap_or(Path::new(""))),
-    })?;
-    let trust = &config.trust;
-    let newer = trust.check_version(memory.installed(), version);
-    newer.map_err(lasting)?;
-    let mut warnings = trust.warnings();
-    if let Err(error) = memory.install(version) {
-        // A full disk does not keep a board from watching.
-        warnings.push(format!("the package's version is not remembered: {error}"));
+    // From here on there is something to lose.
+    let stop = Stop::on_signals().context("signals cannot be waited for")?;
+    let mut log = Log::new(BufWriter::new(stdout()), config.log);
+    let mut warnings = config.trust.warnings();
+    let keys = options.panel == Some(PanelKind::Keyboard);
+    let mut panel = PanelParts::open(&config, keys, &mut warnings)?;
+    let mut examiner = Examiner::new(&config.trust, config.update, &mut log, &stop);
+    let found = match &config.state {
+        None => open_package(&config, &mut examiner),
+        Some(state) => installed(&config, state, &mut examiner),
+    };
+    let refused = examiner.refused;
+    if let Some(error) = examiner.failed {
+        return Err(error.into());
     }
-    let teachings = Teachings::new(package, id, memory);
+    let Some((Running { network, memory }, slots)) = found? else {
+        return Ok(());
+    };
+    let Opened {
+        version,
+        starting,
+        backbone,
+        embedder,
+        self_test,
+    } = network;
+    let teachings = Teachings::new(starting, memory);
     let mut trainer = Trainer::new(
         teachings,
         backbone.width(),
@@ -96,10 +98,6 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     );
     let knowledge = trainer.start()?;
     warnings.extend(trainer.warnings());
-    // From here on there is something to lose.
-    let stop = Stop::on_signals().context("signals cannot be waited for")?;
-    let keys = options.panel == Some(PanelKind::Keyboard);
-    let mut panel = PanelParts::open(&config, keys, &mut warnings)?;
     warnings.extend(config.panel.strangers(&knowledge.classes));
     warnings.extend(outputs::strangers(&config.outputs, &knowledge.classes));
     let mut feed: Box<dyn Feed> = match scene {
@@ -109,7 +107,6 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
             Box::new(LiveFeed::start(camera, panel.buttons.take())?)
         }
     };
-    let mut log = Log::new(BufWriter::new(stdout()), config.log);
     log.write(&Event::Ready {
         package_version: version,
         backbone: backbone.id(),
@@ -160,27 +157,82 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         patience: config.camera.timeout(),
         log,
         frames: 0,
+        slots,
+        proof: Proof::after(config.update.seconds),
     };
-    watch.run(feed.as_mut(), options.frames, &stop)
+    if refused {
+        watch.show.once(Once::PackageRefused);
+    }
+    let ended = watch.run(feed.as_mut(), options.frames, &stop);
+    // No package is to blame for a camera that is gone, or for a reader of the log.
+    let innocent = |error: &anyhow::Error| error.is::<CameraError>() || error.is::<LogError>();
+    if ended.as_ref().err().is_none_or(innocent)
+        && let Some(slots) = &mut watch.slots
+    {
+        slots.end_well()?;
+    }
+    ended
 }
 
-/// With the hash of its file.
-fn open_package(path: &Path, whose: &trust::Settings) -> anyhow::Result<(Package, String)> {
-    let bytes = file::read(path, MAX_SIZE).map_err(|error| match &error {
+type Examined<'a> = Examiner<'a, BufWriter<Stdout>>;
+/// `None`: it was ended before anything could be watched.
+type Found = Option<(Running<Opened>, Option<Slots>)>;
+
+/// Without a state folder the package that is named is the one that runs.
+fn open_package(config: &Config, examiner: &mut Examined<'_>) -> anyhow::Result<Found> {
+    let path = config.package.as_deref().context(WHICH)?;
+    let bytes = read_package(path)?;
+    let opened = examiner.verify(&bytes, None);
+    let opened = opened.and_then(|(_, package)| examiner.load(package));
+    let network =
+        opened.map_err(|why| ConfigError::Unusable(format!("{}: {why}", path.display())))?;
+    drop(bytes);
+    let (id, width) = (network.backbone.id(), network.backbone.width());
+    let storage = storage::open(None).map_err(MemoryError::from)?;
+    let memory = Memory::open(storage, "", id, width, config.memory)?;
+    Ok(Some((Running { network, memory }, None)))
+}
+
+/// With a state folder the package that is named is an offer: what is installed runs.
+fn installed(config: &Config, state: &Path, examiner: &mut Examined<'_>) -> anyhow::Result<Found> {
+    let unusable = |error: MemoryError| match error {
+        MemoryError::OtherBackbone | MemoryError::Damaged { .. } | MemoryError::Older => {
+            ConfigError::Unusable(one_line(&error)).into()
+        }
+        error => owner::explain(error, state),
+    };
+    let storage = storage::open(Some(state)).map_err(MemoryError::from);
+    let slots = storage.and_then(|storage| Slots::open(storage, config.memory));
+    let mut slots = slots.map_err(unusable)?;
+    let offer = match &config.package {
+        None => None,
+        Some(path) => Some(Offer {
+            name: path.display().to_string(),
+            file: match read_package(path) {
+                Ok(bytes) => Ok(bytes),
+                Err(error) if slots.running().is_none() => return Err(error),
+                Err(error) => Err(one_line(error.as_ref())),
+            },
+        }),
+    };
+    match slots::settle(&mut slots, offer, examiner) {
+        Ok(running) => Ok(Some((running, Some(slots)))),
+        Err(SettleError::Memory(error)) => Err(unusable(error)),
+        Err(error @ (SettleError::Nothing | SettleError::Unusable(_))) => {
+            Err(ConfigError::Unusable(one_line(&error)).into())
+        }
+        // As it was asked to.
+        Err(SettleError::Stopped) => Ok(None),
+    }
+}
+
+fn read_package(path: &Path) -> anyhow::Result<Vec<u8>> {
+    file::read(path, MAX_SIZE).map_err(|error| match &error {
         // A disk may be mended, and a right be given.
         FileError::Read { source, .. } if source.kind() != ErrorKind::NotFound => error.into(),
-        _ => anyhow::Error::from(lasting(error)),
-    })?;
-    let package = trust::open_package(&bytes, whose).map_err(|error| {
-        let reason = one_line(&error);
-        ConfigError::Unusable(format!("{}: {reason}", path.display()))
-    })?;
-    Ok((package, file::sha256(&bytes)))
-}
-
-/// For what a person has to put right: starting again does not help.
-fn lasting(error: impl Error) -> ConfigError {
-    ConfigError::Unusable(one_line(&error))
+        // Starting again does not help.
+        _ => ConfigError::Unusable(one_line(&error)).into(),
+    })
 }
 
 fn scene_feed(path: &Path, folder: &Path, config: &Config) -> anyhow::Result<SceneFeed> {

@@ -2,56 +2,65 @@
 //! taught since. Classes and bursts of both become one list here.
 
 use lastlayer_shared::{
-    head::{Example, Head},
+    head::{Example, Head, HeadError, Kind},
     package::Package,
     sample::{Sample, examples},
 };
 
 use crate::memory::{Basis, Memory, MemoryError};
 
+/// What a package brings to learn from.
+pub struct Starting {
+    /// By its own names.
+    classes: Vec<String>,
+    /// `class` indexes `classes`.
+    samples: Vec<Sample>,
+    /// Fitted on these samples alone.
+    head: Option<Head>,
+    /// Hash of the package file, in some form.
+    id: String,
+}
+
 pub struct Teachings {
-    /// The package's classes, by its own names.
-    starting_classes: Vec<String>,
-    /// `class` indexes `starting_classes`.
-    starting_samples: Vec<Sample>,
-    /// Fitted on the starting samples alone.
-    starting_head: Option<Head>,
-    /// Hash of the package file.
-    package_id: String,
+    starting: Starting,
     pub(crate) memory: Memory,
 }
 
-impl Teachings {
-    pub fn new(package: Package, package_id: String, memory: Memory) -> Self {
+/// What a class of a package is called here; `None` where it was removed.
+fn name_here<'a>(memory: &'a Memory, class: &'a str) -> Option<&'a str> {
+    let changed = memory.changed().iter().find(|c| c.class == class);
+    changed.map_or(Some(class), |changed| changed.now.as_deref())
+}
+
+/// A head of these examples, where they are of two classes, and what heads that have not seen them
+/// call them.
+pub fn fit(examples: &[Example<'_>]) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
+    match Head::fit_judged(Kind::default(), examples) {
+        Ok((head, called)) => Ok((Some(head), called)),
+        Err(HeadError::TooFewClasses(_)) => Ok((None, vec![None; examples.len()])),
+        Err(error) => Err(error),
+    }
+}
+
+impl Starting {
+    /// `id`: the hash of the package's file.
+    pub fn new(package: Package, id: String) -> Self {
         Self {
-            starting_classes: package.classes,
-            starting_samples: package.samples,
-            starting_head: package.head,
-            package_id,
-            memory,
+            classes: package.classes,
+            samples: package.samples,
+            head: package.head,
+            id,
         }
     }
 
-    /// What a class of the package is called here; `None` where it was removed.
-    fn name_here<'a>(&'a self, class: &'a str) -> Option<&'a str> {
-        let changed = self.memory.changed().iter().find(|c| c.class == class);
-        changed.map_or(Some(class), |changed| changed.now.as_deref())
-    }
-
-    /// The name in the package of what is called `name` here, where it comes from there.
-    pub(crate) fn name_in_package(&self, name: &str) -> Option<&str> {
-        let mut classes = self.starting_classes.iter().map(String::as_str);
-        classes.find(|class| self.name_here(class) == Some(name))
-    }
-
     /// The package's classes, then those that were added here.
-    pub fn classes(&self) -> Vec<String> {
-        let starting = self.starting_classes.iter();
+    pub fn classes(&self, memory: &Memory) -> Vec<String> {
+        let starting = self.classes.iter();
         let mut classes: Vec<String> = starting
-            .filter_map(|class| self.name_here(class))
+            .filter_map(|class| name_here(memory, class))
             .map(Into::into)
             .collect();
-        for class in self.memory.classes() {
+        for class in memory.classes() {
             if !classes.iter().any(|known| known == class) {
                 classes.push(class.into());
             }
@@ -59,16 +68,16 @@ impl Teachings {
         classes
     }
 
-    /// All samples that there are; `classes` is `classes()`. Bursts of the package and of the
-    /// memory are told apart.
-    pub fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a>> {
+    /// All samples that there are, the memory's last; `classes` is `classes()`. Bursts of the package
+    /// and of the memory are told apart.
+    pub fn examples<'a>(&'a self, memory: &'a Memory, classes: &[String]) -> Vec<Example<'a>> {
         let place = |name: &str| classes.iter().position(|class| class == name);
         let starting: Vec<Option<usize>> = self
-            .starting_classes
+            .classes
             .iter()
-            .map(|class| place(self.name_here(class)?))
+            .map(|class| place(name_here(memory, class)?))
             .collect();
-        let mut all: Vec<Example<'a>> = examples(&self.starting_samples)
+        let mut all: Vec<Example<'a>> = examples(&self.samples)
             .into_iter()
             .filter_map(|example| {
                 let class = starting[example.class]?;
@@ -77,8 +86,8 @@ impl Teachings {
             .collect();
         let bursts = all.iter().map(|example| example.burst.saturating_add(1));
         let offset = bursts.max().unwrap_or(0);
-        for burst in self.memory.bursts() {
-            let Some(class) = place(self.memory.class_of(burst)) else {
+        for burst in memory.bursts() {
+            let Some(class) = place(memory.class_of(burst)) else {
                 continue;
             };
             all.extend(burst.samples.iter().map(|sample| Example {
@@ -88,6 +97,28 @@ impl Teachings {
             }));
         }
         all
+    }
+}
+
+impl Teachings {
+    pub fn new(starting: Starting, memory: Memory) -> Self {
+        Self { starting, memory }
+    }
+
+    /// The name in the package of what is called `name` here, where it comes from there.
+    pub(crate) fn name_in_package(&self, name: &str) -> Option<&str> {
+        let mut classes = self.starting.classes.iter().map(String::as_str);
+        classes.find(|class| name_here(&self.memory, class) == Some(name))
+    }
+
+    /// The package's classes, then those that were added here.
+    pub fn classes(&self) -> Vec<String> {
+        self.starting.classes(&self.memory)
+    }
+
+    /// All samples that there are; `classes` is `classes()`.
+    pub fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a>> {
+        self.starting.examples(&self.memory, classes)
     }
 
     /// Samples a class, in the order of `classes`: of the package, and taught here.
@@ -108,14 +139,14 @@ impl Teachings {
 
     /// All that a head of these classes is fitted on.
     fn basis(&self, classes: &[String]) -> Basis {
-        self.memory.basis(&(&self.package_id, classes))
+        self.memory.basis(&(&self.starting.id, classes))
     }
 
     /// The head that needs no fitting: the package's own where nothing changed since, or the kept
     /// one where it is up to date. `width` is the numbers in an embedding.
     pub fn kept_head(&self, width: usize) -> Option<Head> {
         if self.memory.is_untouched() {
-            return self.starting_head.clone();
+            return self.starting.head.clone();
         }
         let classes = self.classes();
         self.memory

@@ -16,11 +16,10 @@ use lastlayer_shared::{head::Head, view::View};
 
 use crate::{
     guard,
-    teachings::Teachings,
+    teachings::{Teachings, fit},
     upkeep::{Reply, Request},
 };
 pub use job::{Job, Knowledge, Outcome, Report, TrainError};
-use learn::fit;
 
 enum Change {
     Renamed { from: String, to: String },

@@ -19,9 +19,10 @@ use crate::{
     panel::blink::Once,
     session::{Action, Session, State},
     show::Show,
+    slots::Slots,
     stop::Stop,
     trainer::{Job, Knowledge, Outcome, Report},
-    upkeep::Server,
+    upkeep::{Request, Server},
 };
 
 /// What a camera's side may be silent beyond its timeout before it counts as hanging.
@@ -45,6 +46,31 @@ pub struct Watch<W: Write> {
     pub patience: Duration,
     pub log: Log<W>,
     pub frames: u64,
+    /// Where packages are installed.
+    pub slots: Option<Slots>,
+    pub proof: Proof,
+}
+
+/// How long the running package has watched.
+pub struct Proof {
+    /// So long proves that it does.
+    enough: Duration,
+    since: Option<Duration>,
+}
+
+impl Proof {
+    pub fn after(seconds: f64) -> Self {
+        Self {
+            enough: Duration::from_secs_f64(seconds),
+            since: None,
+        }
+    }
+
+    /// A frame was looked at.
+    fn is_enough(&mut self, now: Duration) -> bool {
+        let since = *self.since.get_or_insert(now);
+        now.saturating_sub(since) >= self.enough
+    }
 }
 
 impl<W: Write> Watch<W> {
@@ -153,11 +179,48 @@ impl<W: Write> Watch<W> {
     }
 
     /// What is asked through the socket goes to the trainer, which owns what was taught.
-    fn hear_requests(&self) {
+    fn hear_requests(&mut self) {
         for (request, answer) in self.server.iter().flat_map(|s| s.requests.try_iter()) {
+            if let Some(slots) = &mut self.slots {
+                if request == Request::Reset {
+                    // What cannot go now goes when the package has proved itself.
+                    let _ = slots.forget_spare();
+                }
+                if let Some(reply) = slots.answer(&request) {
+                    let _ = answer.send(reply.map_err(|error| error.to_string()));
+                    continue;
+                }
+            }
             // Where the trainer has ended, the answer's channel closes, and that is an answer.
             let _ = self.jobs.send(Job::Upkeep(request, answer));
         }
+    }
+
+    /// The package that runs has watched for a while.
+    fn prove(&mut self, now: Duration) -> anyhow::Result<()> {
+        let proving = |slots: &&mut Slots| slots.proving().is_some_and(|trial| trial.left > 0);
+        let Some(slots) = self.slots.as_mut().filter(proving) else {
+            return Ok(());
+        };
+        if !self.proof.is_enough(now) {
+            return Ok(());
+        }
+        let time = now.as_secs_f64();
+        let version = slots.running().map_or(0, |running| running.version);
+        match slots.prove() {
+            Ok(()) => self.log.write(&Event::Package {
+                time,
+                step: "proved",
+                text: &format!("version {version} has proved itself"),
+            })?,
+            Err(error) => {
+                let warning = format!("that version {version} does is not remembered: {error}");
+                self.log.write(&Event::Warning { time, warning })?;
+                // Not again with every frame.
+                self.proof.since = Some(now);
+            }
+        }
+        Ok(())
     }
 
     /// Looks at what is left of a burst, or at the next frame of it, and hands it on when all of it
@@ -218,6 +281,7 @@ impl<W: Write> Watch<W> {
                 confidence: *confidence,
             })?;
         }
+        self.prove(now)?;
         Ok(Some(embedding))
     }
 

@@ -15,13 +15,14 @@ pub mod mjpeg;
 pub mod network;
 pub mod package;
 pub mod scene;
+pub mod signature;
 pub mod weights;
 
 /// Takes an input, and fails where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),
@@ -31,6 +32,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("network", network::run),
     ("package", package::run),
     ("scene", scene::run),
+    ("signature", signature::run),
     ("weights", weights::run),
 ];
 

@@ -111,7 +111,7 @@ fn check(bytes: &[u8]) {
 }
 
 /// A package that holds together; its network is not one, which nobody asks here.
-fn good() -> Package {
+pub fn good() -> Package {
     let rgb = (0..32 * 32 * 3).map(|i| (i / 48) as u8).collect();
     let crop = Frame::new(32, 32, rgb).unwrap();
     let embeddings = [[1.0f32, 0.0, 0.5], [0.0, 1.0, 0.5]];

@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use lastlayer_firmware::{
-    memory::{Limits, Memory},
-    storage,
-};
+use lastlayer_firmware::{memory::Limits, slots::Slots, storage};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
@@ -284,11 +281,10 @@ fn what_is_taught_is_what_the_view_shows_and_says_so() {
     let events = events(&succeed(told));
     assert_eq!(named(&events, "learned")[0]["samples"], 10);
     let package = Package::open(&site.path("site.llp")).unwrap();
-    let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
     let state = site.path("state");
     let storage = storage::open(Some(&state)).unwrap();
     let limits = Limits::default();
-    let memory = Memory::open(storage, "", backbone.id(), backbone.width(), limits).unwrap();
+    let memory = Slots::open(storage, limits).unwrap().memory().unwrap();
     let view = lastlayer_shared::view::View {
         rotate: 180.try_into().unwrap(),
         flip: lastlayer_shared::view::Flip::Horizontal,
@@ -354,7 +350,7 @@ fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
     let site = Site::new();
     fs::write(site.path("camera/car/005-broken.png"), b"no photo").unwrap();
     // A folder stands where the first head is written.
-    fs::create_dir_all(site.path("state/heads/.new-0000000000")).unwrap();
+    fs::create_dir_all(site.path("state/a/heads/.new-0000000000")).unwrap();
     let state = site.path("state").display().to_string();
     let told = site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
     assert_eq!(named(&told, "learned").len(), 2);
@@ -401,31 +397,4 @@ fn a_package_is_run_with_the_head_that_is_in_it() {
         let said = verdict["confidence"].as_f64().unwrap();
         assert!((said - f64::from(expected.confidence)).abs() < 1e-6);
     }
-}
-
-#[test]
-fn state_of_another_network_is_refused_and_kept() {
-    let site = Site::new();
-    let state = site.path("state").display().to_string();
-    site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
-    let taught = site.path("state/bursts/0000000000");
-    let before = fs::read(&taught).unwrap();
-    let (other, package) = (site.path("other.onnx"), site.path("other.llp"));
-    succeed(
-        lastlayer()
-            .args(["export", "mobilenet-v2", "--input-size", "64", "-o"])
-            .arg(&other),
-    );
-    succeed(
-        lastlayer()
-            .arg("package")
-            .arg(&other)
-            .arg("--key")
-            .arg(key())
-            .arg("-o")
-            .arg(&package),
-    );
-    let message = fail(&mut site.board(&package, &["--state", &state]), 2);
-    assert!(message.contains("taught with another network"), "{message}");
-    assert_eq!(fs::read(&taught).unwrap(), before);
 }

@@ -11,10 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lastlayer_firmware::{
-    memory::{Limits, Memory},
-    storage,
-};
+use lastlayer_firmware::{memory::Limits, slots::Slots, storage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -45,7 +42,8 @@ fn scene() -> String {
 
 fn on_disk(state: &Path) -> Taught {
     let storage = storage::open(Some(state)).unwrap();
-    let mut memory = Memory::open_any(storage, "", Limits::default()).unwrap();
+    let slots = Slots::open(storage, Limits::default()).unwrap();
+    let mut memory = slots.memory().unwrap();
     assert!(memory.warnings().is_empty(), "something is called damaged");
     for burst in memory.all() {
         for place in 0..burst.samples.len() {

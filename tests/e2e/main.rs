@@ -18,4 +18,5 @@ mod service;
 mod signing;
 mod site;
 mod support;
+mod updates;
 mod upkeep;

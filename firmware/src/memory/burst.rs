@@ -225,6 +225,14 @@ fn fill(
     }
 }
 
+impl Burst {
+    /// Whether every crop of the other is one of this.
+    pub fn shows(&self, other: &Self) -> bool {
+        let mut crops = other.samples.iter().map(|sample| sample.crop.2);
+        crops.all(|sum| self.samples.iter().any(|own| own.crop.2 == sum))
+    }
+}
+
 impl Kept {
     /// Its crop: a JPEG of the network's input size.
     pub fn crop(&self, storage: &dyn Storage, path: &str) -> Result<Vec<u8>, BurstError> {

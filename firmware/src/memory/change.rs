@@ -87,13 +87,13 @@ impl Memory {
         }
     }
 
-    fn next_burst(&self) -> u32 {
+    pub(super) fn next_burst(&self) -> u32 {
         let last = self.bursts.keys().next_back();
         let next = last.map_or(0, |last| last.saturating_add(1));
         next.max(self.table.next_burst)
     }
 
-    fn next_sequence(&self) -> u64 {
+    pub(super) fn next_sequence(&self) -> u64 {
         let next = |burst: &Burst| burst.sequence + burst.samples.len() as u64;
         let last = self.bursts.values().map(next).max();
         last.unwrap_or(0).max(self.table.next_sequence)
@@ -183,20 +183,11 @@ impl Memory {
         self.commit(next)
     }
 
-    /// Remembers the version of the package that runs.
-    pub fn install(&mut self, version: u64) -> Result<(), MemoryError> {
-        let mut next = self.table.clone();
-        next.installed = Some(version);
-        self.commit(next)
-    }
-
     /// Forgets everything that was taught here; numbers go on counting.
     pub fn forget_all(&mut self) -> Result<(), MemoryError> {
         let next = Table {
             backbone: self.table.backbone.clone(),
             next_class: self.table.next_class,
-            // A reset is no way to an older package.
-            installed: self.table.installed,
             ..Table::default()
         };
         let all: Vec<u32> = self.bursts.keys().copied().collect();
@@ -205,9 +196,9 @@ impl Memory {
     }
 
     /// The table says first what is gone, so that all of it goes or nothing.
-    fn forget(&mut self, mut next: Table, bursts: &[u32]) -> Result<(), MemoryError> {
-        next.next_burst = self.next_burst();
-        next.next_sequence = self.next_sequence();
+    pub(super) fn forget(&mut self, mut next: Table, bursts: &[u32]) -> Result<(), MemoryError> {
+        next.next_burst = next.next_burst.max(self.next_burst());
+        next.next_sequence = next.next_sequence.max(self.next_sequence());
         next.aside.retain(|aside| !bursts.contains(&aside.burst));
         self.commit_without(next, bursts)?;
         let mut swept = self.swept;

@@ -66,12 +66,12 @@ impl MemoryError {
     }
 }
 
-pub(super) fn reading(source: io::Error) -> MemoryError {
+pub(crate) fn reading(source: io::Error) -> MemoryError {
     let what = "read";
     MemoryError::Disk { what, source }
 }
 
-pub(super) fn writing(source: io::Error) -> MemoryError {
+pub(crate) fn writing(source: io::Error) -> MemoryError {
     let what = "written";
     MemoryError::Disk { what, source }
 }

@@ -10,13 +10,12 @@
 //! leaves behind of a step that was not done is removed at the next start.
 
 mod burst;
+mod carry;
 mod change;
 mod error;
 mod full;
 mod heads;
 mod load;
-#[cfg(test)]
-mod story;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,8 +27,9 @@ use lastlayer_shared::{framed::FramedError, view::View};
 use crate::storage::{Storage, join};
 use burst::BurstError;
 pub use burst::{Burst, Kept, rounded};
+pub use carry::{Carried, Carrier};
 pub use error::MemoryError;
-use error::reading;
+pub(crate) use error::{reading, writing};
 pub use full::Limits;
 pub use heads::Basis;
 use heads::Heads;
@@ -131,11 +131,6 @@ impl Memory {
 
     fn path(&self, burst: u32) -> String {
         join(&join(&self.at, BURSTS), &file_name(burst))
-    }
-
-    /// The version of the package that ran here last.
-    pub fn installed(&self) -> Option<u64> {
-        self.table.installed
     }
 
     /// What became of the package's classes.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub const KIND: framed::Kind = framed::Kind {
     name: *b"LLTB",
-    version: 3,
+    version: 4,
 };
 /// Bytes: far more than the most classes with the longest names.
 pub const MOST: usize = 8 << 20;
@@ -27,8 +27,6 @@ pub struct Table {
     /// Later bursts have at least these.
     pub next_burst: u32,
     pub next_sequence: u64,
-    /// The version of the package that ran last.
-    pub installed: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

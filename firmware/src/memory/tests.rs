@@ -43,7 +43,7 @@ fn burst(count: usize) -> Vec<NewSample> {
 }
 
 /// Of two classes.
-pub(super) fn head() -> Head {
+pub(crate) fn head() -> Head {
     let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
     let example = |embedding, class| Example {
         embedding,

@@ -32,6 +32,8 @@ pub enum Once {
     Undone,
     ClassAdded,
     Refused,
+    /// Another package runs than the one that should.
+    PackageRefused,
 }
 
 /// What is wrong; shown while it is.
@@ -182,6 +184,7 @@ impl Once {
             Self::Undone => Pattern::once(2, 1000, 300),
             Self::ClassAdded => Pattern::once(3, 1000, 300),
             Self::Refused => Pattern::once(15, 50, 50),
+            Self::PackageRefused => Pattern::once(5, 50, 50).after(1000, 300).after(1000, 300),
         }
     }
 
@@ -203,6 +206,10 @@ impl Once {
             Self::Undone => ("the last burst is undone", "dark, two long flashes, dark"),
             Self::ClassAdded => ("a class is added", "dark, three long flashes, dark"),
             Self::Refused => ("refused; the log says why", "dark, a flicker, dark"),
+            Self::PackageRefused => (
+                "a new package is refused, or the one before is back; the log says why",
+                "dark, two long flashes and a flicker, dark",
+            ),
         }
     }
 }
@@ -248,6 +255,7 @@ pub fn table() -> Vec<String> {
         Once::Undone,
         Once::ClassAdded,
         Once::Refused,
+        Once::PackageRefused,
     ] {
         row(once.words(), once.pattern());
     }

@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
-use lastlayer_shared::head::{Example, Head, HeadError, Kind};
+use lastlayer_shared::head::{Example, Head};
 
 use super::{Knowledge, Outcome, TrainError, Trainer};
 use crate::{
     guard::{self, Judged, Loss, Opinion},
     look::Seen,
     memory::{MemoryError, NewSample, rounded},
+    teachings::fit,
 };
 
 /// What a burst would make of what is known.
@@ -19,18 +20,6 @@ struct Considered {
     opinion: Opinion,
     /// It is the first of its class.
     is_new: bool,
-}
-
-/// A head of these examples, where they are of two classes, and what heads that have not seen them
-/// call them.
-pub(super) fn fit(
-    examples: &[Example<'_>],
-) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
-    match Head::fit_judged(Kind::default(), examples) {
-        Ok((head, called)) => Ok((Some(head), called)),
-        Err(HeadError::TooFewClasses(_)) => Ok((None, vec![None; examples.len()])),
-        Err(error) => Err(error),
-    }
 }
 
 fn milliseconds(since: Instant) -> f64 {

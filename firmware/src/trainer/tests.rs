@@ -1,11 +1,11 @@
 use super::*;
 use crate::look::Seen;
-use crate::{memory::tests::memory, upkeep::tests::package};
+use crate::{memory::tests::memory, teachings::Starting, upkeep::tests::package};
 
 fn trainer() -> Trainer {
     let memory = memory("net", 2);
     Trainer::new(
-        Teachings::new(package(), "hash".into(), memory),
+        Teachings::new(Starting::new(package(), "hash".into()), memory),
         2,
         View::default(),
         guard::Settings::default(),

@@ -10,8 +10,10 @@ use super::{BurstLine, Reply, Request, socket};
 use crate::{
     config::Config,
     memory::{Memory, MemoryError},
-    outputs, owner, storage,
-    teachings::Teachings,
+    outputs, owner,
+    slots::Slots,
+    storage,
+    teachings::{Starting, Teachings},
     trust::open_package,
 };
 
@@ -77,24 +79,38 @@ pub fn reset(config: &Config, yes: bool) -> anyhow::Result<Vec<String>> {
 }
 
 fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Reply> {
-    let storage =
-        storage::open(Some(state)).map_err(|error| owner::explain(error.into(), state))?;
-    let open = || Memory::open_any(storage.clone(), "", config.memory);
-    let memory = match (open(), request) {
-        // Cannot be read any more, and need not be.
-        (Err(MemoryError::Damaged { .. } | MemoryError::Older), Request::Reset) => {
-            Memory::clear(&*storage, "")?;
-            open()?
+    let explained = |error| owner::explain(error, state);
+    let storage = storage::open(Some(state)).map_err(|error| explained(error.into()))?;
+    if *request == Request::Reset {
+        // Where versions before this one had it.
+        Memory::clear(&*storage, "").map_err(explained)?;
+    }
+    let mut slots = Slots::open(storage, config.memory).map_err(explained)?;
+    if let Some(reply) = slots.answer(request) {
+        return Ok(reply?);
+    }
+    let memory = match (slots.memory(), request) {
+        (Ok(memory), Request::Reset) => {
+            slots.forget_spare()?;
+            memory
         }
-        (memory, _) => memory.map_err(|error| owner::explain(error, state))?,
+        // Cannot be read any more, and need not be.
+        (Err(MemoryError::Damaged { .. }), Request::Reset) => {
+            slots.forget()?;
+            slots.memory()?
+        }
+        (memory, _) => memory.map_err(explained)?,
     };
-    let path = config.package.as_deref().context(
-        "which package? Give --package FILE, or `package` in the configuration (--config FILE)",
-    )?;
-    let bytes = file::read(path, MAX_SIZE)?;
-    let package =
-        open_package(&bytes, &config.trust).with_context(|| format!("{}", path.display()))?;
-    let mut teachings = Teachings::new(package, file::sha256(&bytes), memory);
+    let (bytes, place) = match (slots.package()?, &config.package) {
+        (Some(bytes), _) => (bytes, "the installed package".into()),
+        (None, Some(path)) => (file::read(path, MAX_SIZE)?, path.display().to_string()),
+        (None, None) => bail!(
+            "which package? Give --package FILE, or `package` in the configuration (--config FILE)"
+        ),
+    };
+    let package = open_package(&bytes, &config.trust).context(place)?;
+    let starting = Starting::new(package, file::sha256(&bytes));
+    let mut teachings = Teachings::new(starting, memory);
     Ok(teachings.answer(request)?)
 }
 
@@ -114,6 +130,15 @@ fn lines(reply: Reply) -> Vec<String> {
                     "{:width$}  {:>6}  {:>12}",
                     line.class, line.taught, line.of_package
                 )
+            });
+            std::iter::once(heading).chain(lines).collect()
+        }
+        Reply::Packages(packages) if packages.is_empty() => vec!["no package is installed".into()],
+        Reply::Packages(packages) => {
+            let heading = format!("{:>7}  {:12}  state", "version", "package");
+            let lines = packages.iter().map(|line| {
+                let id = line.package.get(..12).unwrap_or(&line.package);
+                format!("{:>7}  {id:12}  {}", line.version, line.state)
             });
             std::iter::once(heading).chain(lines).collect()
         }

@@ -13,6 +13,7 @@ pub use socket::{SOCKET, Server, SocketError, ask};
 
 use crate::{
     memory::{Burst, MemoryError},
+    slots::{Installed, Slots},
     teachings::Teachings,
 };
 
@@ -42,6 +43,11 @@ pub enum Request {
     /// To the head before.
     RollBack,
     Reset,
+    Packages,
+    /// To the package before, at the next start.
+    PackageBack,
+    /// Refused packages are taken again.
+    PackageRetry,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +55,7 @@ pub enum Request {
 pub enum Reply {
     Classes(Vec<ClassLine>),
     Samples(Vec<BurstLine>),
+    Packages(Vec<PackageLine>),
     /// It was done; for the person who asked.
     Done(String),
 }
@@ -70,6 +77,15 @@ pub struct BurstLine {
     pub aside: Option<String>,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackageLine {
+    pub version: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub package: String,
+    /// What it does here.
+    pub state: String,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
     #[error("there is no class {0:?}; `lastlayerd classes list` shows those there are")]
@@ -78,6 +94,10 @@ pub enum UpkeepError {
     Exists(String),
     #[error("there is no burst {0}; `lastlayerd samples list` shows those there are")]
     NoBurst(u32),
+    #[error("there is no package before this one")]
+    NoPackageBefore,
+    #[error("no package is installed here: start lastlayerd with a state folder")]
+    NoSlots,
     #[error(transparent)]
     Name(#[from] ClassNameError),
     #[error(transparent)]
@@ -87,7 +107,57 @@ pub enum UpkeepError {
 impl Request {
     /// Whether answering it changes anything.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Classes | Self::Samples)
+        !matches!(self, Self::Classes | Self::Samples | Self::Packages)
+    }
+}
+
+impl Slots {
+    /// Does what is asked, where it is about packages.
+    pub fn answer(&mut self, request: &Request) -> Option<Result<Reply, UpkeepError>> {
+        match request {
+            Request::Packages => Some(Ok(Reply::Packages(self.packages()))),
+            Request::PackageBack => Some(match self.go_back("sent back by hand") {
+                Ok(Some(before)) => Ok(Reply::Done(format!(
+                    "version {} comes back at the next start, with what was taught here; start \
+                     lastlayerd again",
+                    before.version
+                ))),
+                Ok(None) => Err(UpkeepError::NoPackageBefore),
+                Err(error) => Err(error.into()),
+            }),
+            Request::PackageRetry => Some(self.pardon().map_err(Into::into).map(|count| {
+                Reply::Done(match count {
+                    0 => "no package was refused here".into(),
+                    _ => "the next start tries the package again that is offered".into(),
+                })
+            })),
+            _ => None,
+        }
+    }
+
+    fn packages(&self) -> Vec<PackageLine> {
+        let line = |package: &Installed, state: String| PackageLine {
+            version: package.version,
+            package: package.id.clone(),
+            state,
+        };
+        let running = self.running().map(|running| {
+            let state = match self.proving() {
+                None => "runs".into(),
+                Some(trial) if trial.left == 0 => "runs until the next start".into(),
+                Some(_) => "runs, and has not proved itself yet".into(),
+            };
+            line(running, state)
+        });
+        let before = self
+            .before()
+            .map(|b| line(b, "the one before; can come back".into()));
+        let refused = self.refused().iter().map(|refused| PackageLine {
+            version: refused.version,
+            package: refused.id.clone(),
+            state: format!("refused: {}", refused.why),
+        });
+        running.into_iter().chain(before).chain(refused).collect()
     }
 }
 
@@ -164,6 +234,9 @@ impl Teachings {
                 self.memory.forget_all()?;
                 let left = "everything taught here is forgotten; the package is as it came";
                 Ok(Reply::Done(left.into()))
+            }
+            Request::Packages | Request::PackageBack | Request::PackageRetry => {
+                Err(UpkeepError::NoSlots)
             }
         }
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     memory::{Limits, Memory, NewSample},
     storage,
+    teachings::Starting,
 };
 
 /// A package that knows car and bird with two samples each, and lists truck.
@@ -41,7 +42,7 @@ pub(crate) fn burst(count: usize) -> Vec<NewSample> {
 fn teachings(folder: Option<&std::path::Path>) -> Teachings {
     let storage = storage::open(folder).unwrap();
     let memory = Memory::open(storage, "", "net", 2, Limits::default()).unwrap();
-    Teachings::new(package(), "hash".into(), memory)
+    Teachings::new(Starting::new(package(), "hash".into()), memory)
 }
 
 fn classes(teachings: &mut Teachings) -> Vec<(String, usize, usize)> {

@@ -9,6 +9,7 @@ fn all() -> Vec<(String, Pattern)> {
         Once::ClassAdded,
         Once::Refused,
         Once::Crowded,
+        Once::PackageRefused,
     ];
     let counted = (0..10).flat_map(|class| [Once::Selected(class), Once::Costly(class)]);
     let once = others.into_iter().chain(counted);

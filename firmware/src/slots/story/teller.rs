@@ -1,23 +1,19 @@
-//! Who tells the story to a memory, and knows what it must be after each step.
+//! Who tells the story to a board, and knows what it must be after each step.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lastlayer_shared::view::View;
-
-use super::super::{Burst, ChangedClass, Limits, Memory, MemoryError, NewSample, tests::head};
-use crate::storage::{
-    Storage,
-    simulated::{Fault, Outcome, Simulated},
+use crate::{
+    memory::{Burst, ChangedClass, Memory, MemoryError, tests::head},
+    slots::{
+        Installed, News, SettleError, Slots,
+        fake::{Board, Kind, LIMITS, PACKAGES, open, samples},
+    },
+    storage::simulated::{Fault, Outcome, Simulated},
 };
 
-const WIDTH: usize = 2;
-const LIMITS: Limits = Limits {
-    samples: 40,
-    floor: 6,
-};
 const CLASSES: [&str; 3] = ["car", "bird", "tram"];
 
-/// One thing that is asked of the memory.
+/// One thing that is asked of the board.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     Teach {
@@ -41,26 +37,45 @@ pub enum Step {
     RollBack,
     TakeBack,
     Forget,
+    /// The board is started with this package on offer.
+    Offer(usize),
+    /// It is started again, in order or not.
+    Start,
+    Crash,
+    /// The package has watched for a while.
+    Proved,
+    /// The package before is wanted.
+    Back,
 }
 
-/// What a memory is, as far as anybody can see: classes, what became of the package's, and each
-/// burst with its class, its samples and whether it is learned from.
+/// What a board is, as far as anybody can see: its package, the one before, classes, what became of
+/// the package's, and each burst with its class, its samples and whether it is learned from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
+    package: usize,
+    before: Option<usize>,
     classes: Vec<String>,
     changed: Vec<ChangedClass>,
     bursts: BTreeMap<u32, (String, Vec<f32>, bool)>,
 }
 
 impl Seen {
-    pub fn of(memory: &Memory) -> Self {
+    pub fn of(Board { slots, memory, .. }: &Board) -> Self {
+        let place = |package: &Installed| package.version as usize - 1;
+        let package = slots.running().map(place).expect("a package runs");
+        let network = f32::from(PACKAGES[package].0);
         let burst = |burst: &Burst| {
-            let numbers = burst.samples.iter().map(|sample| sample.embedding[0]);
+            let numbers = burst.samples.iter().map(|sample| {
+                assert_eq!(sample.embedding[1], network, "another network's");
+                sample.embedding[0]
+            });
             let learned = memory.aside(burst.number).is_none();
             let class = memory.class_of(burst).to_owned();
             (burst.number, (class, numbers.collect(), learned))
         };
         Self {
+            package,
+            before: slots.before().map(place),
             classes: memory.classes().map(Into::into).collect(),
             changed: memory.changed().to_vec(),
             bursts: memory.all().map(burst).collect(),
@@ -88,33 +103,14 @@ impl Seen {
     }
 }
 
-pub fn open(storage: &Arc<Simulated>) -> Result<Memory, MemoryError> {
-    let storage: Arc<dyn Storage> = storage.clone();
-    Memory::open(storage, "", "net", WIDTH, LIMITS)
-}
-
-/// Each sample is known by its number.
-pub fn samples(next: &mut u32, count: usize) -> Vec<NewSample> {
-    (0..count)
-        .map(|_| {
-            *next += 1;
-            NewSample {
-                embedding: vec![*next as f32, 1.0],
-                crop: next.to_le_bytes().repeat(8),
-                view: View::default(),
-            }
-        })
-        .collect()
-}
-
 /// Does a step as the trainer does, with a new head after it.
-pub fn act(memory: &mut Memory, step: Step, next: &mut u32) -> Result<(), MemoryError> {
+fn teach(memory: &mut Memory, step: Step, network: u8, next: &mut u32) -> Result<(), SettleError> {
     match step {
         Step::Teach { class, samples: n } => {
-            memory.add_burst(CLASSES[class], samples(next, n))?;
+            memory.add_burst(CLASSES[class], samples(next, n, network))?;
         }
         Step::Refused { class, samples: n } => {
-            memory.add_aside(CLASSES[class], samples(next, n), "refused")?;
+            memory.add_aside(CLASSES[class], samples(next, n, network), "refused")?;
         }
         Step::Undo => drop(memory.undo()?),
         Step::AddClass(class) => memory.add_class(CLASSES[class])?,
@@ -139,16 +135,18 @@ pub fn act(memory: &mut Memory, step: Step, next: &mut u32) -> Result<(), Memory
             memory.set_aside(&aside, None)?;
         }
         Step::Forget => memory.forget_all()?,
+        Step::Offer(_) | Step::Start | Step::Crash | Step::Proved | Step::Back => {}
     }
     Ok(())
 }
 
 /// The head's fate is not the step's: it can always be fitted again.
-pub fn keep_head(memory: &Memory) {
+pub fn keep_head(board: &Board) {
+    let memory = &board.memory;
     let _ = memory.keep_head(&head(), memory.basis(&0));
 }
 
-pub const STORY: [Step; 30] = {
+pub const STORY: [Step; 44] = {
     use Step::*;
     [
         Teach {
@@ -160,6 +158,7 @@ pub const STORY: [Step; 30] = {
             samples: 4,
         },
         Undo,
+        Start,
         Teach {
             class: 1,
             samples: 5,
@@ -168,17 +167,32 @@ pub const STORY: [Step; 30] = {
             class: 0,
             samples: 4,
         },
+        // The same network.
+        Offer(1),
         AddClass(2),
         Teach {
             class: 2,
             samples: 6,
         },
         RollBack,
+        Proved,
         TakeBack,
+        // Another network, which ends the program again and again.
+        Offer(2),
         Teach {
             class: 0,
             samples: 6,
         },
+        Crash,
+        Undo,
+        Crash,
+        Crash,
+        Teach {
+            class: 0,
+            samples: 6,
+        },
+        Offer(3),
+        Offer(4),
         Teach {
             class: 1,
             samples: 5,
@@ -197,7 +211,9 @@ pub const STORY: [Step; 30] = {
             samples: 6,
         },
         Undo,
+        Offer(5),
         Undo,
+        Proved,
         RemoveBursts(3),
         Teach {
             class: 2,
@@ -205,6 +221,7 @@ pub const STORY: [Step; 30] = {
         },
         RemoveClass(1),
         Rename { from: 0, to: 1 },
+        Back,
         Teach {
             class: 1,
             samples: 2,
@@ -244,35 +261,68 @@ pub struct Counts {
     pub violations: usize,
 }
 
+#[derive(Clone)]
 pub struct Teller {
     pub storage: Arc<Simulated>,
     /// As it was acknowledged.
     pub known: Seen,
     pub next: u32,
+    /// The package that is offered at every start.
+    pub offer: usize,
 }
 
 impl Teller {
     pub fn new() -> Self {
         let storage = Arc::new(Simulated::default());
-        let known = Seen::of(&open(&storage).unwrap());
+        let known = Seen::of(&open(&storage, 0).unwrap());
         Self {
             storage,
             known,
             next: 0,
+            offer: 0,
         }
+    }
+
+    pub fn open(&self) -> Result<Board, SettleError> {
+        open(&self.storage, self.offer)
+    }
+
+    pub fn act(&mut self, board: &mut Board, step: Step) -> Result<(), SettleError> {
+        let network = PACKAGES[Seen::of(board).package].0;
+        match step {
+            Step::Offer(package) => {
+                self.offer = package;
+                board.slots.end_well()?;
+                *board = self.open()?;
+            }
+            Step::Start => {
+                board.slots.end_well()?;
+                *board = self.open()?;
+            }
+            Step::Crash => *board = self.open()?,
+            Step::Proved if board.slots.proving().is_some() => board.slots.prove()?,
+            Step::Back => {
+                board.slots.go_back("by hand")?;
+                board.slots.end_well()?;
+                *board = self.open()?;
+            }
+            step => teach(&mut board.memory, step, network, &mut self.next)?,
+        }
+        Ok(())
     }
 
     /// Tells the rest of a story until the power goes: how many steps were done, and what the next
     /// one would have made of it.
     pub fn tell(&mut self, story: &[Step]) -> (usize, Option<Seen>) {
-        let Ok(mut memory) = open(&self.storage) else {
+        let Ok(mut board) = self.open() else {
             return (0, None);
         };
+        self.known = Seen::of(&board);
         for (done, step) in story.iter().enumerate() {
-            let mut after = self.would_be(*step);
-            match act(&mut memory, *step, &mut self.next) {
-                Ok(()) => self.known = Seen::of(&memory),
-                Err(MemoryError::Full { .. }) => after = self.known.clone(),
+            let mut after = self.would_be(&board, *step);
+            match self.act(&mut board, *step) {
+                Ok(()) => self.known = Seen::of(&board),
+                Err(SettleError::Memory(MemoryError::Full { .. })) => after = self.known.clone(),
                 Err(_) => return (done, Some(after)),
             }
             if self.storage.lock().is_off() {
@@ -280,23 +330,34 @@ impl Teller {
                 return (done + 1, Some(after));
             }
             assert!(
-                after.bursts_alike(&self.known),
-                "{step:?} does something else"
+                after.bursts_alike(&self.known) && after.package == self.known.package,
+                "{step:?} does something else: {after:?} {:?}",
+                self.known
             );
-            keep_head(&memory);
+            keep_head(&board);
         }
         (story.len(), None)
     }
 
-    /// What a step makes of it where nothing goes wrong.
-    pub fn would_be(&self, step: Step) -> Seen {
+    /// What a step makes of the board where nothing goes wrong.
+    pub fn would_be(&self, board: &Board, step: Step) -> Seen {
         let mut disk = self.storage.lock().clone();
         disk.fault = Fault::None;
-        let storage = Arc::new(Simulated::new(disk));
-        let mut memory = open(&storage).unwrap();
-        let mut next = self.next;
-        match act(&mut memory, step, &mut next) {
-            Ok(()) => Seen::of(&memory),
+        let mut other = Self {
+            storage: Arc::new(Simulated::new(disk)),
+            ..self.clone()
+        };
+        // As it runs: no start that would be counted.
+        let mut slots = Slots::open(other.storage.clone(), LIMITS).unwrap();
+        slots.counted = board.slots.counted;
+        let memory = slots.memory().unwrap();
+        let mut board = Board {
+            slots,
+            memory,
+            news: Vec::new(),
+        };
+        match other.act(&mut board, step) {
+            Ok(()) => Seen::of(&board),
             Err(_) => self.known.clone(),
         }
     }
@@ -311,11 +372,11 @@ impl Teller {
         let disk = self.storage.lock().after_cut(outcome);
         self.storage = Arc::new(Simulated::new(disk));
         counts.starts += 1;
-        let mut memory = match open(&self.storage) {
-            Ok(memory) => memory,
+        let mut board = match self.open() {
+            Ok(board) => board,
             Err(error) => panic!("it does not start: {error}"),
         };
-        let seen = Seen::of(&memory);
+        let seen = Seen::of(&board);
         let well = seen.bursts_alike(&self.known)
             || would_be.is_some_and(|would_be| {
                 seen.bursts_alike(would_be) || seen.is_between(&self.known, would_be)
@@ -324,18 +385,30 @@ impl Teller {
             .bursts
             .values()
             .all(|(class, ..)| seen.classes.contains(class));
-        let warnings = memory.warnings();
-        if !well || !classes_there || !warnings.is_empty() {
+        let may_run = [
+            Some(self.known.package),
+            self.known.before,
+            Some(self.offer),
+        ];
+        let runs = PACKAGES[seen.package].1 == Kind::Good
+            && (may_run.contains(&Some(seen.package))
+                || would_be.is_some_and(|would_be| would_be.package == seen.package));
+        let mut warnings = board.memory.warnings();
+        warnings.extend(board.news.iter().filter_map(|news| match news {
+            News::Note { text } => Some(text.clone()),
+            _ => None,
+        }));
+        if !well || !runs || !classes_there || !warnings.is_empty() {
             counts.violations += 1;
             eprintln!(
                 "violation: {warnings:?}\n known {:?}\n would be {would_be:?}\n seen {seen:?}",
                 self.known
             );
         }
-        for burst in memory.all() {
+        for burst in board.memory.all() {
             for place in 0..burst.samples.len() {
                 let number = burst.samples[place].embedding[0] as u32;
-                let crop = memory.crop(burst, place).unwrap();
+                let crop = board.memory.crop(burst, place).unwrap();
                 assert_eq!(crop, number.to_le_bytes().repeat(8));
             }
         }

@@ -2,7 +2,8 @@
 //! after every operation, and by chance up to five times, also while it recovers.
 //!
 //! What must hold after each start: what was acknowledged is there, what was asked for when the power
-//! went is there wholly or not at all, nothing else is, and nothing is called damaged.
+//! went is there wholly or not at all, nothing else is, and nothing is called damaged. A package runs,
+//! and it is one that may: the one that ran, or the one that is offered.
 
 mod teller;
 
@@ -10,12 +11,18 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{BURSTS, MemoryError};
-use crate::storage::{
-    Storage,
-    simulated::{Disk, Fault, Outcome, Simulated, below, chance},
+use super::{
+    SettleError,
+    fake::{open, samples},
 };
-use teller::{Counts, STORY, Seen, Step, Teller, act, keep_head, open, samples};
+use crate::{
+    memory::MemoryError,
+    storage::{
+        Storage,
+        simulated::{Disk, Fault, Outcome, Simulated, below, chance},
+    },
+};
+use teller::{Counts, STORY, Seen, Step, Teller, keep_head};
 
 fn outcomes(random: &mut ChaCha8Rng, run: &mut dyn FnMut(&mut Outcome<'_>)) {
     run(&mut Outcome::Lost);
@@ -38,16 +45,11 @@ fn the_power_is_cut_after_every_operation() {
         teller.storage.lock().fault = Fault::Cut(cut);
         let (done, would_be) = teller.tell(&STORY);
         counts.cuts += 1;
-        let (disk, known, next) = (
-            teller.storage.lock().clone(),
-            teller.known.clone(),
-            teller.next,
-        );
+        let disk = teller.storage.lock().clone();
         outcomes(&mut random, &mut |outcome| {
             let mut again = Teller {
                 storage: Arc::new(Simulated::new(disk.clone())),
-                known: known.clone(),
-                next,
+                ..teller.clone()
             };
             again.start(outcome, would_be.as_ref(), &mut counts);
             // And the story goes on.
@@ -63,7 +65,7 @@ fn the_power_is_cut_after_every_operation() {
 fn any_step(random: &mut ChaCha8Rng) -> Step {
     let class = below(random, 3) as usize;
     let samples = 1 + below(random, 6) as usize;
-    match below(random, 16) {
+    match below(random, 22) {
         0..7 => Step::Teach { class, samples },
         7 => Step::Refused { class, samples },
         8 | 9 => Step::Undo,
@@ -75,6 +77,10 @@ fn any_step(random: &mut ChaCha8Rng) -> Step {
         12 => Step::RemoveClass(class),
         13 => Step::RemoveBursts(samples / 2),
         14 => Step::RollBack,
+        15..18 => Step::Offer(below(random, 6) as usize),
+        18 => Step::Start,
+        19 => Step::Proved,
+        20 => Step::Back,
         _ => match below(random, 4) {
             0 => Step::Forget,
             _ => Step::TakeBack,
@@ -107,7 +113,7 @@ fn ten_thousand_stories_with_up_to_five_power_cuts() {
                     .after_cut(&mut Outcome::Chance(&mut random));
                 teller.storage = Arc::new(Simulated::new(disk));
                 teller.storage.lock().fault = Fault::Cut(below(&mut random, 6));
-                drop(open(&teller.storage));
+                drop(open(&teller.storage, teller.offer));
                 counts.cuts += 1;
             }
             let mut chance = Outcome::Chance(&mut random);
@@ -124,7 +130,7 @@ fn a_disk_that_fails_or_is_full_loses_nothing() {
     for seed in 0..2000 {
         let mut random = chance(seed);
         let mut teller = Teller::new();
-        let mut memory = open(&teller.storage).unwrap();
+        let mut board = teller.open().unwrap();
         let at = below(&mut random, 60);
         let fault = match below(&mut random, 2) {
             0 => Fault::Fails(at),
@@ -134,27 +140,32 @@ fn a_disk_that_fails_or_is_full_loses_nothing() {
         teller.storage.lock().fault = fault;
         for _ in 0..12 {
             let step = any_step(&mut random);
-            let after = teller.would_be(step);
-            let done = act(&mut memory, step, &mut teller.next);
-            let seen = Seen::of(&memory);
+            let after = teller.would_be(&board, step);
+            let done = teller.act(&mut board, step);
+            let seen = Seen::of(&board);
             match done {
                 Ok(()) => assert!(seen.bursts_alike(&after), "{step:?}"),
-                Err(MemoryError::Full { .. }) => assert!(seen.bursts_alike(&teller.known)),
+                Err(SettleError::Memory(MemoryError::Full { .. })) => {
+                    assert!(seen.bursts_alike(&teller.known));
+                }
                 Err(error) => {
                     failures += 1;
-                    refused += usize::from(error.disk_is_full());
+                    refused += usize::from(matches!(
+                        &error,
+                        SettleError::Memory(error) if error.disk_is_full()
+                    ));
                     assert!(
                         seen.bursts_alike(&teller.known) || seen.bursts_alike(&after),
                         "{step:?}: {error}"
                     );
                 }
             }
-            keep_head(&memory);
+            keep_head(&board);
             teller.known = seen;
         }
         // What a program sees that starts now is what this one knew.
         teller.storage.lock().fault = Fault::None;
-        let again = open(&teller.storage).unwrap();
+        let again = teller.open().unwrap();
         assert!(Seen::of(&again).bursts_alike(&teller.known), "seed {seed}");
         drop(again);
         teller.start(&mut Outcome::Lost, None, &mut Counts::default());
@@ -166,15 +177,19 @@ fn a_disk_that_fails_or_is_full_loses_nothing() {
 #[test]
 fn the_simulated_disk_finds_what_is_not_synced() {
     // The same check on a memory that forgets to sync must fail, or it checks nothing.
-    let storage = Arc::new(Simulated::default());
-    let mut memory = open(&storage).unwrap();
-    memory.add_burst("car", samples(&mut 0, 2)).unwrap();
-    let path = memory.path(0);
-    let bytes = storage.read(&path, 0, 1 << 20).unwrap();
-    storage.remove(&path).unwrap();
-    storage.sync_folder(BURSTS).unwrap();
-    storage.write(&path, &bytes).unwrap();
+    let teller = Teller::new();
+    let storage = &teller.storage;
+    let mut board = teller.open().unwrap();
+    board
+        .memory
+        .add_burst("car", samples(&mut 0, 2, 1))
+        .unwrap();
+    let path = "a/bursts/0000000000";
+    let bytes = storage.read(path, 0, 1 << 20).unwrap();
+    storage.remove(path).unwrap();
+    storage.sync_folder("a/bursts").unwrap();
+    storage.write(path, &bytes).unwrap();
     let disk: Disk = storage.lock().after_cut(&mut Outcome::Lost);
-    let again = open(&Arc::new(Simulated::new(disk))).unwrap();
-    assert_eq!(again.all().count(), 0);
+    let again = open(&Arc::new(Simulated::new(disk)), 0).unwrap();
+    assert_eq!(again.memory.all().count(), 0);
 }
