@@ -34,14 +34,14 @@ use crate::{
     service::Service,
     session::{Rules, Session},
     show::Show,
-    slots::{self, Examiner as _, Offer, Running, SettleError, Slots},
+    slots::{self, Examiner as _, Offer, Proof, Running, SettleError, Slots},
     smoothing::Smoothing,
     stop::Stop,
     storage,
     teachings::Teachings,
     trainer::Trainer,
     upkeep::Server,
-    watch::{Proof, Watch},
+    watch::Watch,
 };
 
 const WHICH: &str = "which package? Give --package FILE, or a configuration with --config FILE";
@@ -157,8 +157,7 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
         patience: config.camera.timeout(),
         log,
         frames: 0,
-        slots,
-        proof: Proof::after(config.update.seconds),
+        proof: Proof::new(slots, config.update.seconds),
     };
     if refused {
         watch.show.once(Once::PackageRefused);
@@ -167,7 +166,7 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     // No package is to blame for a camera that is gone, or for a reader of the log.
     let innocent = |error: &anyhow::Error| error.is::<CameraError>() || error.is::<LogError>();
     if ended.as_ref().err().is_none_or(innocent)
-        && let Some(slots) = &mut watch.slots
+        && let Some(slots) = &mut watch.proof.slots
     {
         slots.end_well()?;
     }

@@ -19,7 +19,7 @@ use crate::{
     panel::blink::Once,
     session::{Action, Session, State},
     show::Show,
-    slots::Slots,
+    slots::Proof,
     stop::Stop,
     trainer::{Job, Knowledge, Outcome, Report},
     upkeep::{Request, Server},
@@ -46,31 +46,7 @@ pub struct Watch<W: Write> {
     pub patience: Duration,
     pub log: Log<W>,
     pub frames: u64,
-    /// Where packages are installed.
-    pub slots: Option<Slots>,
     pub proof: Proof,
-}
-
-/// How long the running package has watched.
-pub struct Proof {
-    /// So long proves that it does.
-    enough: Duration,
-    since: Option<Duration>,
-}
-
-impl Proof {
-    pub fn after(seconds: f64) -> Self {
-        Self {
-            enough: Duration::from_secs_f64(seconds),
-            since: None,
-        }
-    }
-
-    /// A frame was looked at.
-    fn is_enough(&mut self, now: Duration) -> bool {
-        let since = *self.since.get_or_insert(now);
-        now.saturating_sub(since) >= self.enough
-    }
 }
 
 impl<W: Write> Watch<W> {
@@ -181,7 +157,7 @@ impl<W: Write> Watch<W> {
     /// What is asked through the socket goes to the trainer, which owns what was taught.
     fn hear_requests(&mut self) {
         for (request, answer) in self.server.iter().flat_map(|s| s.requests.try_iter()) {
-            if let Some(slots) = &mut self.slots {
+            if let Some(slots) = &mut self.proof.slots {
                 if request == Request::Reset {
                     // What cannot go now goes when the package has proved itself.
                     let _ = slots.forget_spare();
@@ -198,26 +174,18 @@ impl<W: Write> Watch<W> {
 
     /// The package that runs has watched for a while.
     fn prove(&mut self, now: Duration) -> anyhow::Result<()> {
-        let proving = |slots: &&mut Slots| slots.proving().is_some_and(|trial| trial.left > 0);
-        let Some(slots) = self.slots.as_mut().filter(proving) else {
-            return Ok(());
-        };
-        if !self.proof.is_enough(now) {
-            return Ok(());
-        }
         let time = now.as_secs_f64();
-        let version = slots.running().map_or(0, |running| running.version);
-        match slots.prove() {
-            Ok(()) => self.log.write(&Event::Package {
+        match self.proof.watched(now) {
+            None => {}
+            Some((version, Ok(()))) => self.log.write(&Event::Package {
                 time,
                 step: "proved",
                 text: &format!("version {version} has proved itself"),
             })?,
-            Err(error) => {
-                let warning = format!("that version {version} does is not remembered: {error}");
+            Some((version, Err(error))) => {
+                let warning =
+                    format!("that version {version} has proved itself is not remembered: {error}");
                 self.log.write(&Event::Warning { time, warning })?;
-                // Not again with every frame.
-                self.proof.since = Some(now);
             }
         }
         Ok(())

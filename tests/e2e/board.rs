@@ -48,8 +48,8 @@ fn a_taught_class_is_recognised_and_a_restart_knows_it() {
     let state = site.path("state").display().to_string();
     let package = site.path("site.llp");
     let first = site.tell(&package, TEACH_TRUCKS, &["--state", &state]);
-    assert_eq!(first[0]["event"], "ready");
-    assert_eq!(first[0]["samples"], serde_json::json!([20, 20, 0]));
+    let ready = named(&first, "ready")[0];
+    assert_eq!(ready["samples"], serde_json::json!([20, 20, 0]));
     let learned = named(&first, "learned");
     assert_eq!(learned.len(), 2);
     assert_eq!(learned[1]["counts"], serde_json::json!([20, 20, 20]));
@@ -349,9 +349,11 @@ fn a_camera_that_fails_does_not_take_a_burst_with_it() {
 fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
     let site = Site::new();
     fs::write(site.path("camera/car/005-broken.png"), b"no photo").unwrap();
-    // A folder stands where the first head is written.
-    fs::create_dir_all(site.path("state/a/heads/.new-0000000000")).unwrap();
     let state = site.path("state").display().to_string();
+    let nothing = "0 show nothing\n0 end";
+    site.tell(&site.path("site.llp"), nothing, &["--state", &state]);
+    // A folder stands where the first head is written.
+    fs::create_dir(site.path("state/a/heads/.new-0000000000")).unwrap();
     let told = site.tell(&site.path("site.llp"), TEACH_TRUCKS, &["--state", &state]);
     assert_eq!(named(&told, "learned").len(), 2);
     assert!(named(&told, "refused").is_empty());

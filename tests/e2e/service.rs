@@ -118,8 +118,20 @@ fn check_says_what_is_well_and_what_is_wrong() {
     fs::remove_file(site.path("site.llp")).unwrap();
     let output = check().output().unwrap();
     assert!(text(&output.stdout).contains("wrong  package cannot read"));
+    // What is installed needs no file that is offered.
     let mut board = lastlayerd();
-    let message = fail(board.arg("--config").arg(&config), 2);
+    board.arg("--config").arg(&config);
+    let told = events(&succeed(board.args(["--frames", "2", "--log", "json"])));
+    let refused = named(&told, "package")[0];
+    assert_eq!(refused["step"], "refused");
+    let text = refused["text"].as_str().unwrap();
+    assert!(
+        text.contains("there is no such file") && text.ends_with("which is installed, runs"),
+        "{text}"
+    );
+    let mut board = lastlayerd();
+    board.arg("--config").arg(&config);
+    let message = fail(board.arg("--state").arg(site.path("new")), 2);
     assert!(message.contains("there is no such file"), "{message}");
 }
 

@@ -27,8 +27,8 @@ pub enum MemoryError {
     )]
     OtherBackbone,
     #[error(
-        "the state folder is of an older lastlayerd, which kept `samples` there; give another with \
-         --state, or remove that file"
+        "the state folder is of an older lastlayerd, and cannot be read; give another with --state, or \
+         forget what was taught there with `lastlayerd reset --yes`"
     )]
     Older,
     #[error(

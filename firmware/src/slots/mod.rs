@@ -12,8 +12,11 @@
 //! else the one before comes back, with what was taught meanwhile. Once it has proved itself only the
 //! package before is kept, and no longer its memory: crops can be looked at again.
 
+mod examined;
 #[cfg(test)]
 mod fake;
+mod install;
+mod proof;
 mod record;
 mod settle;
 #[cfg(test)]
@@ -29,9 +32,11 @@ use crate::{
     memory::{Limits, Memory, MemoryError, reading, writing},
     storage::{Storage, get, join, make_folder, names, put, remove_unfinished},
 };
+pub use examined::{Examiner, Network, News};
+pub use proof::Proof;
 pub use record::{Installed, Refused, STARTS, Slot, Trial};
 use record::{KIND, MOST, Record};
-pub use settle::{Examiner, Network, News, Offer, Running, SettleError, settle};
+pub use settle::{Offer, Running, SettleError, settle};
 
 const RECORD: &str = "slots";
 const PACKAGE: &str = "package";

@@ -8,6 +8,7 @@ pub mod metadata;
 pub mod mobilenet_v2;
 mod norms;
 pub mod onnx;
+mod scalars;
 mod windows;
 
 use tract_onnx::prelude::*;
@@ -112,6 +113,7 @@ fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
     contain(|| {
         plausible(&part)?;
         norms::check(&part)?;
+        scalars::check(&part)?;
         let model = tract_onnx::onnx().model_for_proto_model(&part)?;
         bounded(model.with_outputs_by_name([output])?.into_typed()?)
     })
