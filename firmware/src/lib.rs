@@ -9,7 +9,7 @@ pub mod camera;
 mod check;
 mod cli;
 pub mod config;
-mod examiner;
+pub mod examiner;
 pub mod feed;
 pub mod guard;
 pub mod log;

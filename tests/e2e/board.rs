@@ -350,7 +350,7 @@ fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
     let site = Site::new();
     fs::write(site.path("camera/car/005-broken.png"), b"no photo").unwrap();
     let state = site.path("state").display().to_string();
-    let nothing = "0 show nothing\n0 end";
+    let nothing = "0 show new\n0 end";
     site.tell(&site.path("site.llp"), nothing, &["--state", &state]);
     // A folder stands where the first head is written.
     fs::create_dir(site.path("state/a/heads/.new-0000000000")).unwrap();

@@ -198,3 +198,41 @@ fn a_press_that_makes_it_worse_is_set_aside_and_the_head_before_comes_back() {
     let message = fail(&mut upkeep(&site, &["rollback"]), 1);
     assert!(message.contains("no earlier head"), "{message}");
 }
+
+/// A class is added, and birds are taught as it, which the package knows as birds.
+const RESEMBLES: &str = "
+    0 show car
+    0 press next
+    2.5 release next
+    3 show bird
+    3 press teach
+    3.2 release teach
+    6 show car
+    6 press teach
+    8.5 release teach
+    9 end
+";
+
+#[test]
+fn a_new_class_that_resembles_an_old_one_is_told_and_not_forbidden() {
+    let site = Site::new();
+    write_photos(&site.path("camera").join("bird"), "bird", 0, 10);
+    let told = site.tell(&site.path("site.llp"), RESEMBLES, &[]);
+    assert!(named(&told, "refused").is_empty());
+    let learned = named(&told, "learned");
+    assert_eq!(learned[0]["class"], "class-1");
+    assert_eq!(learned[0]["checked"], true);
+    let warnings: Vec<&str> = named(&told, "warning")
+        .iter()
+        .map(|event| event["warning"].as_str().unwrap())
+        .filter(|warning| warning.contains("more often"))
+        .collect();
+    assert!(
+        warnings.len() == 1
+            && warnings[0].starts_with("bird is now taken for class-1 more often, ")
+            && warnings[0].ends_with("of 20 samples; `undo` takes that back"),
+        "{warnings:?}"
+    );
+    // The question has an answer: no.
+    assert_eq!(named(&told, "undone")[0]["class"], "class-1");
+}

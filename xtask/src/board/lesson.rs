@@ -22,6 +22,8 @@ pub const CLASSES: [&str; 2] = ["car", "bird"];
 const TAUGHT: usize = 20;
 /// Photos that are shown afterwards.
 pub const NEW: usize = 10;
+/// Pixels of the newer package's network: another one than the first's.
+const NEWER: &str = "48";
 
 /// Names of photos for `Machine::show`.
 pub fn taught(class: &str) -> String {
@@ -45,16 +47,27 @@ pub fn image(site: &Site) -> Result<Image> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    let package = folder.join("lesson.llp");
-    let mut tool = Command::new(tools::target().join("release/lastlayer"));
-    tools::output(
-        tool.arg("package")
-            .arg(&own.backbone)
-            .args(["--classes", &CLASSES.join(","), "--key"])
-            .arg(own.key.secret())
-            .arg("--output")
-            .arg(&package),
-    )?;
+    let tool = || Command::new(tools::target().join("release/lastlayer"));
+    let backbone = folder.join("newer.onnx");
+    let mut export = tool();
+    export.args(["export", "mobilenet-v2", "--input-size", NEWER, "--output"]);
+    tools::output(export.arg(&backbone))?;
+    let pack = |backbone: &Path, version: &str| -> Result<PathBuf> {
+        let package = folder.join(format!("{version}.llp"));
+        let mut pack = tool();
+        pack.arg("package").arg(backbone);
+        pack.args([
+            "--classes",
+            &CLASSES.join(","),
+            "--version",
+            version,
+            "--key",
+        ]);
+        pack.arg(own.key.secret()).arg("--output").arg(&package);
+        tools::output(&mut pack)?;
+        Ok(package)
+    };
+    let (package, newer) = (pack(&own.backbone, "1")?, pack(&backbone, "2")?);
     let mut photos = Vec::new();
     for class in CLASSES {
         let from = sorted(&own.demo.join("start").join(class))?;
@@ -71,6 +84,7 @@ pub fn image(site: &Site) -> Result<Image> {
     let content = Content {
         program,
         package,
+        newer: Some(newer),
         key: own.key.public(),
         photos,
         most_photos: TAUGHT,

@@ -32,6 +32,7 @@ pub fn service(machine: &mut Machine) -> Result<()> {
     confined(machine)?;
     teach(machine)?;
     hang(machine)?;
+    update(machine)?;
     stopped(machine)?;
     wrong(machine)
 }
@@ -149,6 +150,37 @@ fn hang(machine: &mut Machine) -> Result<()> {
     )?;
     wait_state(machine, "active")?;
     wait_samples(machine, 20)
+}
+
+/// A newer package with another network knows what was taught; where it ends again and again, the one
+/// before comes back.
+fn update(machine: &mut Machine) -> Result<()> {
+    run(
+        machine,
+        "install -m 644 /newer.llp /var/lib/lastlayer/site.llp && systemctl restart lastlayerd",
+    )?;
+    let runs = |version: u8| format!("lastlayerd packages list | grep -q '^ *{version}  .*  runs'");
+    wait_for(machine, "version 2 to run", &runs(2))?;
+    wait_samples(machine, 20)?;
+    for kill in 1..=3 {
+        run(
+            machine,
+            "systemctl kill --kill-whom=main -s KILL lastlayerd",
+        )?;
+        let restarted = format!("test \"$(systemctl show -P NRestarts lastlayerd)\" = {kill}");
+        wait_for(machine, "a restart after a kill", &restarted)?;
+        wait_state(machine, "active")?;
+    }
+    wait_for(machine, "version 1 to be back", &runs(1))?;
+    wait_samples(machine, 20)?;
+    let said = run(machine, "journalctl -u lastlayerd --no-pager -o cat")?;
+    ensure!(
+        said.contains("version 2 is installed with 20 samples")
+            && said
+                .contains("version 1 is back in place of version 2: it ended the program 3 times"),
+        "the journal does not say what became of version 2: {said}"
+    );
+    Ok(())
 }
 
 /// What root does while it is stopped, the service can read afterwards.

@@ -64,6 +64,7 @@ impl Site {
         let content = Content {
             program,
             package,
+            newer: None,
             key,
             photos,
             most_photos: MOST_PHOTOS,

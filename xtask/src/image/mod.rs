@@ -53,6 +53,8 @@ pub struct Content {
     pub program: PathBuf,
     /// Becomes `/site.llp`.
     pub package: PathBuf,
+    /// Becomes `/newer.llp`.
+    pub newer: Option<PathBuf>,
     /// The public key of who signed it; becomes `/site.pub`.
     pub key: PathBuf,
     /// Names for `Machine::show`, and the folder of photos of each.
@@ -95,6 +97,9 @@ impl Image {
         modules(&mut archive, debian)?;
         archive.file("bin/lastlayerd", &read(&content.program)?, 0o755)?;
         archive.file("site.llp", &read(&content.package)?, 0o644)?;
+        if let Some(newer) = &content.newer {
+            archive.file("newer.llp", &read(newer)?, 0o644)?;
+        }
         archive.file("site.pub", &read(&content.key)?, 0o644)?;
         for (name, folder) in &content.photos {
             ensure!(
