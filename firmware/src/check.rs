@@ -226,6 +226,11 @@ fn taught(folder: &Path, config: &Config, offered: Option<Offered>) -> State {
         }
         Err(error) => return State::wrong(one_line(owner::explain(error, folder).as_ref())),
     };
+    if let Some(reason) = slots.damage() {
+        return State::wrong(format!(
+            "{place}: `slots` cannot be read ({reason}); the next start makes it again"
+        ));
+    }
     let samples = format!("{} samples", memory.len());
     let Some(running) = slots.running() else {
         let classes = offered.map(|offered| offered.starting.classes(&memory));
@@ -245,7 +250,12 @@ fn taught(folder: &Path, config: &Config, offered: Option<Offered>) -> State {
             if let Err(error) = config.trust.check_version(Some(version), next) {
                 return State::wrong(one_line(&error));
             }
-            format!("; version {next} is tried at the next start")
+            match slots.proving() {
+                None => format!("; version {next} is tried at the next start"),
+                Some(_) => {
+                    format!("; version {next} waits until version {version} has proved itself")
+                }
+            }
         }
     };
     let text = format!("{place}: version {version} is installed, {samples}{next}");

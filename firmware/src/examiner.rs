@@ -30,7 +30,7 @@ use crate::{
 /// Between two words about how far moving samples has come.
 const WORD: Duration = Duration::from_secs(5);
 /// What systemd is asked to wait for the next word.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a new package proves itself: the `[update]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -272,17 +272,18 @@ fn words(news: News, seconds: f64) -> Vec<(&'static str, String)> {
 }
 
 /// What a head makes of each sample that was taught here, without having seen its burst: its class,
-/// and what it is called.
-fn called(starting: &Starting, memory: &Memory) -> Result<Vec<(String, Option<String>)>, String> {
+/// and what it is called. And whether there is a head.
+type Called = (bool, Vec<(String, Option<String>)>);
+
+fn called(starting: &Starting, memory: &Memory) -> Result<Called, String> {
     let classes = starting.classes(memory);
     let examples = starting.examples(memory, &classes);
-    let (_, called) = fit(&examples).map_err(|error| one_line(&error))?;
+    let (head, called) = fit(&examples).map_err(|error| one_line(&error))?;
     let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
     let all = examples.iter().zip(called);
     let own = all.skip(examples.len() - memory.len());
-    Ok(own
-        .map(|(example, called)| (name(example.class), called.map(name)))
-        .collect())
+    let own = own.map(|(example, called)| (name(example.class), called.map(name)));
+    Ok((head.is_some(), own.collect()))
 }
 
 /// Why a package does too badly on what was taught here, where it does.
@@ -296,7 +297,11 @@ fn compare(
         Err(why) => return Some(format!("no head can be fitted on its embeddings: {why}")),
     };
     // Where the one before does not do either, nothing is lost.
-    let before = called(before.0, before.1).ok()?;
+    let (could, before) = called(before.0, before.1).ok()?;
+    let (can, after) = after;
+    if could && !can {
+        return Some("it brings too few classes to tell anything apart here".into());
+    }
     // A class may be of one of them only: what counts is its name.
     let mut names: Vec<&str> = Vec::new();
     let mut judged = Vec::new();
@@ -326,4 +331,46 @@ fn compare(
         most.lost,
         most.of
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        memory::tests::memory,
+        upkeep::tests::{burst, package},
+    };
+
+    #[test]
+    fn a_package_that_leaves_no_head_is_worse() {
+        let mut taught = memory("net", 2);
+        taught.add_burst("car", burst(3)).unwrap();
+        let starting = || Starting::new(package(), String::new());
+        let mut bare = package();
+        bare.samples.clear();
+        let bare = Starting::new(bare, String::new());
+        let limits = guard::Settings::default();
+        let cost = |before: &Starting, after: &Starting| {
+            compare(&limits, (before, &taught), (after, &taught))
+        };
+        assert_eq!(cost(&starting(), &starting()), None);
+        let too_few = cost(&starting(), &bare).unwrap();
+        assert!(too_few.contains("too few classes"), "{too_few}");
+        // Where the one before had none either, nothing is lost.
+        assert_eq!(cost(&bare, &bare), None);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let seconds = Settings {
+            seconds: -1.0,
+            ..Settings::default()
+        };
+        let points = Settings {
+            points: f64::NAN,
+            ..Settings::default()
+        };
+        assert!(seconds.check().unwrap_err().starts_with("update.seconds:"));
+        assert!(points.check().unwrap_err().starts_with("update.points:"));
+    }
 }

@@ -3,24 +3,25 @@
 
 use std::{
     io::{BufWriter, ErrorKind, Stdout, Write, stderr, stdout},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use lastlayer_shared::{
+    backbone::BackboneError,
     error::one_line,
     file::{self, FileError},
     package::MAX_SIZE,
 };
 
 use crate::{
-    camera::{CameraAddress, CameraError, FolderCamera, Keeper},
+    camera::{CameraAddress, FolderCamera, Keeper},
     cli::{Options, PanelKind, wrong_usage},
     config::{Config, ConfigError},
     examiner::{Examiner, Opened},
     feed::{Feed, LiveFeed, SceneFeed},
-    log::{Event, Log, LogError, start_tracing},
+    log::{Event, Log, start_tracing},
     look::Looker,
     memory::{Memory, MemoryError},
     outputs::{self, Outputs},
@@ -39,9 +40,9 @@ use crate::{
     stop::Stop,
     storage,
     teachings::Teachings,
-    trainer::Trainer,
+    trainer::{TrainError, Trainer},
     upkeep::Server,
-    watch::Watch,
+    watch::{TrainerEnded, Watch},
 };
 
 const WHICH: &str = "which package? Give --package FILE, or a configuration with --config FILE";
@@ -49,7 +50,7 @@ const MAX_SCENE: u64 = 1 << 20;
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
-    let start = Instant::now();
+    let began = Instant::now();
     if config.package.is_none() && config.state.is_none() {
         wrong_usage(WHICH);
     }
@@ -69,7 +70,7 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let mut log = Log::new(BufWriter::new(stdout()), config.log);
     let mut warnings = config.trust.warnings();
     let keys = options.panel == Some(PanelKind::Keyboard);
-    let mut panel = PanelParts::open(&config, keys, &mut warnings)?;
+    let panel = PanelParts::open(&config, keys, &mut warnings)?;
     let mut examiner = Examiner::new(&config.trust, config.update, &mut log, &stop);
     let found = match &config.state {
         None => open_package(&config, &mut examiner),
@@ -79,98 +80,143 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     if let Some(error) = examiner.failed {
         return Err(error.into());
     }
-    let Some((Running { network, memory }, slots)) = found? else {
+    let Some((running, slots)) = found? else {
         return Ok(());
     };
-    let Opened {
-        version,
-        starting,
-        backbone,
-        embedder,
-        self_test,
-    } = network;
-    let teachings = Teachings::new(starting, memory);
-    let mut trainer = Trainer::new(
-        teachings,
-        backbone.width(),
-        config.camera.view,
-        config.guard,
-    );
-    let knowledge = trainer.start()?;
-    warnings.extend(trainer.warnings());
-    warnings.extend(config.panel.strangers(&knowledge.classes));
-    warnings.extend(outputs::strangers(&config.outputs, &knowledge.classes));
-    let mut feed: Box<dyn Feed> = match scene {
-        Some((scene, folder)) => Box::new(scene_feed(scene, folder, &config)?),
-        None => {
-            let camera = Keeper::start(&config.camera)?;
-            Box::new(LiveFeed::start(camera, panel.buttons.take())?)
-        }
-    };
-    log.write(&Event::Ready {
-        package_version: version,
-        backbone: backbone.id(),
-        classes: &knowledge.classes,
-        samples: &knowledge.counts,
-        selected: knowledge.classes.first().map(String::as_str),
-        self_test,
-        load_ms: start.elapsed().as_secs_f64() * 1e3,
-    })?;
-    let server = config.state.as_deref().and_then(|folder| {
-        let failed = |error| {
-            let what = "`lastlayerd classes` and `samples` cannot reach this program";
-            warnings.push(format!("{what}: {error}"));
-        };
-        Server::start(folder).map_err(failed).ok()
-    });
-    if keys {
-        // Nothing can be done where it cannot be said.
-        let _ = writeln!(stderr(), "{}", Keyboard::KEYS);
-        if config.state.is_none() {
-            warnings.push("without --state what is taught is gone when this ends".into());
-        }
-    }
-    log.warn(Duration::ZERO, warnings)?;
-    let (jobs, reports) = trainer.spawn(knowledge.clone())?;
-    let rules = Rules {
-        burst: config.burst,
-        long_press: config.panel.long_press(),
-    };
-    let show = Show::new(
-        Smoothing::new(config.verdict),
-        panel.lights,
-        panel.outputs,
-        panel.link,
-        Service::of_environment(),
-    );
-    let mut watch = Watch {
-        session: Session::new(rules, knowledge.classes.clone()),
-        looker: Looker::new(backbone.preprocess().clone(), config.camera.view, embedder),
-        burst: config.burst,
-        knowledge,
-        jobs,
-        reports,
-        waiting: None,
-        outstanding: false,
-        server,
-        show,
-        patience: config.camera.timeout(),
+    let mut proof = Proof::new(slots, config.update.seconds);
+    let start = Start {
+        began,
+        options,
+        config: &config,
+        scene,
+        stop: &stop,
+        panel,
         log,
-        frames: 0,
-        proof: Proof::new(slots, config.update.seconds),
+        warnings,
+        refused,
     };
-    if refused {
-        watch.show.once(Once::PackageRefused);
-    }
-    let ended = watch.run(feed.as_mut(), options.frames, &stop);
-    // No package is to blame for a camera that is gone, or for a reader of the log.
-    let innocent = |error: &anyhow::Error| error.is::<CameraError>() || error.is::<LogError>();
-    if ended.as_ref().err().is_none_or(innocent)
-        && let Some(slots) = &mut watch.proof.slots
-    {
-        slots.end_well()?;
+    let ended = start.watch(running, &mut proof);
+    // Whatever else ends it (a camera that is gone, a log that nobody reads), a package does not.
+    let guilty = |error: &anyhow::Error| {
+        error.is::<TrainError>() || error.is::<TrainerEnded>() || error.is::<BackboneError>()
+    };
+    if !ended.as_ref().is_err_and(guilty) {
+        proof.is_innocent();
     }
     ended
+}
+
+/// What was opened before the package.
+struct Start<'a> {
+    began: Instant,
+    options: &'a Options,
+    config: &'a Config,
+    scene: Option<(&'a PathBuf, &'a PathBuf)>,
+    stop: &'a Stop,
+    panel: PanelParts,
+    log: Log<BufWriter<Stdout>>,
+    warnings: Vec<String>,
+    /// Another package runs than the one that should.
+    refused: bool,
+}
+
+impl Start<'_> {
+    /// Opens the rest, and watches until it ends.
+    fn watch(self, running: Running<Opened>, proof: &mut Proof) -> anyhow::Result<()> {
+        let Self {
+            began,
+            options,
+            config,
+            scene,
+            stop,
+            mut panel,
+            mut log,
+            mut warnings,
+            refused,
+        } = self;
+        let Running { network, memory } = running;
+        let Opened {
+            version,
+            starting,
+            backbone,
+            embedder,
+            self_test,
+        } = network;
+        let teachings = Teachings::new(starting, memory);
+        let mut trainer = Trainer::new(
+            teachings,
+            backbone.width(),
+            config.camera.view,
+            config.guard,
+        );
+        let knowledge = trainer.start()?;
+        warnings.extend(trainer.warnings());
+        warnings.extend(config.panel.strangers(&knowledge.classes));
+        warnings.extend(outputs::strangers(&config.outputs, &knowledge.classes));
+        let mut feed: Box<dyn Feed> = match scene {
+            Some((scene, folder)) => Box::new(scene_feed(scene, folder, config)?),
+            None => {
+                let camera = Keeper::start(&config.camera)?;
+                Box::new(LiveFeed::start(camera, panel.buttons.take())?)
+            }
+        };
+        log.write(&Event::Ready {
+            package_version: version,
+            backbone: backbone.id(),
+            classes: &knowledge.classes,
+            samples: &knowledge.counts,
+            selected: knowledge.classes.first().map(String::as_str),
+            self_test,
+            load_ms: began.elapsed().as_secs_f64() * 1e3,
+        })?;
+        let server = config.state.as_deref().and_then(|folder| {
+            let failed = |error| {
+                let what = "`lastlayerd classes` and `samples` cannot reach this program";
+                warnings.push(format!("{what}: {error}"));
+            };
+            Server::start(folder).map_err(failed).ok()
+        });
+        if options.panel == Some(PanelKind::Keyboard) {
+            // Nothing can be done where it cannot be said.
+            let _ = writeln!(stderr(), "{}", Keyboard::KEYS);
+            if config.state.is_none() {
+                warnings.push("without --state what is taught is gone when this ends".into());
+            }
+        }
+        log.warn(Duration::ZERO, warnings)?;
+        let (jobs, reports) = trainer.spawn(knowledge.clone())?;
+        let rules = Rules {
+            burst: config.burst,
+            long_press: config.panel.long_press(),
+        };
+        let show = Show::new(
+            Smoothing::new(config.verdict.clone()),
+            panel.lights,
+            panel.outputs,
+            panel.link,
+            Service::of_environment(),
+        );
+        let mut watch = Watch {
+            session: Session::new(rules, knowledge.classes.clone()),
+            looker: Looker::new(backbone.preprocess().clone(), config.camera.view, embedder),
+            burst: config.burst,
+            knowledge,
+            jobs,
+            reports,
+            waiting: None,
+            outstanding: false,
+            server,
+            show,
+            patience: config.camera.timeout(),
+            log,
+            frames: 0,
+            proof,
+        };
+        if refused {
+            watch.show.once(Once::PackageRefused);
+        }
+        watch.run(feed.as_mut(), options.frames, stop)
+    }
 }
 
 type Examined<'a> = Examiner<'a, BufWriter<Stdout>>;
@@ -209,7 +255,9 @@ fn installed(config: &Config, state: &Path, examiner: &mut Examined<'_>) -> anyh
             name: path.display().to_string(),
             file: match read_package(path) {
                 Ok(bytes) => Ok(bytes),
-                Err(error) if slots.running().is_none() => return Err(error),
+                Err(error) if slots.running().is_none() && slots.damage().is_none() => {
+                    return Err(error);
+                }
                 Err(error) => Err(one_line(error.as_ref())),
             },
         }),

@@ -56,11 +56,10 @@ impl Starting {
     /// The package's classes, then those that were added here.
     pub fn classes(&self, memory: &Memory) -> Vec<String> {
         let starting = self.classes.iter();
-        let mut classes: Vec<String> = starting
-            .filter_map(|class| name_here(memory, class))
-            .map(Into::into)
-            .collect();
-        for class in memory.classes() {
+        let starting = starting.filter_map(|class| name_here(memory, class));
+        let mut classes: Vec<String> = Vec::new();
+        // A class may have been given the name that a later package gives to one of its own.
+        for class in starting.chain(memory.classes()) {
             if !classes.iter().any(|known| known == class) {
                 classes.push(class.into());
             }

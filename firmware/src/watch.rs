@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use lastlayer_shared::{frame::Frame, verdict::Verdict};
 
 use crate::{
@@ -27,9 +26,13 @@ use crate::{
 
 /// What a camera's side may be silent beyond its timeout before it counts as hanging.
 const SILENCE: Duration = Duration::from_secs(5);
-const TRAINER_ENDED: &str = "the training thread has ended; start lastlayerd again";
 
-pub struct Watch<W: Write> {
+/// Whatever ended it, it may do so again with this package.
+#[derive(Debug, thiserror::Error)]
+#[error("the training thread has ended; start lastlayerd again")]
+pub struct TrainerEnded;
+
+pub struct Watch<'a, W: Write> {
     pub session: Session,
     pub looker: Looker,
     pub burst: burst::Settings,
@@ -46,10 +49,10 @@ pub struct Watch<W: Write> {
     pub patience: Duration,
     pub log: Log<W>,
     pub frames: u64,
-    pub proof: Proof,
+    pub proof: &'a mut Proof,
 }
 
-impl<W: Write> Watch<W> {
+impl<W: Write> Watch<'_, W> {
     /// Watches until the feed ends, `most` frames were looked at, or `stop` is asked.
     pub fn run(
         &mut self,
@@ -137,6 +140,10 @@ impl<W: Write> Watch<W> {
             self.hear_requests();
             self.collect_reports(feed.lockstep(), moment.now)?;
             let alive = feed.silence() < self.patience + SILENCE;
+            if !alive {
+                // A camera that hangs may get the program killed; no package is to blame.
+                self.proof.is_innocent();
+            }
             self.show.turn(moment.now, alive);
         }
         Ok(())
@@ -209,7 +216,7 @@ impl<W: Write> Watch<W> {
     }
 
     fn send(&mut self, job: Job) -> anyhow::Result<()> {
-        self.jobs.send(job).ok().context(TRAINER_ENDED)?;
+        self.jobs.send(job).map_err(|_| TrainerEnded)?;
         self.outstanding = true;
         Ok(())
     }
@@ -299,7 +306,7 @@ impl<W: Write> Watch<W> {
             return Ok(());
         }
         let report = report.inspect_err(|_| self.outstanding = false);
-        self.report(report.ok().context(TRAINER_ENDED)?, now)
+        self.report(report.map_err(|_| TrainerEnded)?, now)
     }
 
     fn report(&mut self, report: Report, now: Duration) -> anyhow::Result<()> {

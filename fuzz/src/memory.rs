@@ -112,15 +112,15 @@ impl Examiner for Fake {
 /// One that says all that there is to say.
 fn record(storage: &Arc<dyn Storage>) -> Vec<u8> {
     let mut slots = Slots::open(storage.clone(), LIMITS).unwrap();
-    for version in [2, 3] {
+    for version in [2, 0, 3] {
         let offer = Offer {
             name: "offered".into(),
             file: Ok(vec![version]),
         };
         assert!(settle(&mut slots, Some(offer), &mut Fake).is_ok());
     }
+    slots.go_back("by hand").unwrap();
     assert!(slots.before().is_some() && slots.proving().is_some());
-    let _ = slots.go_back("by hand");
     assert_eq!(slots.refused().len(), 1);
     get(&**storage, RECORD, 1 << 20).unwrap().unwrap()
 }

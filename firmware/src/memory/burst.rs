@@ -226,10 +226,10 @@ fn fill(
 }
 
 impl Burst {
-    /// Whether every crop of the other is one of this.
-    pub fn shows(&self, other: &Self) -> bool {
-        let mut crops = other.samples.iter().map(|sample| sample.crop.2);
-        crops.all(|sum| self.samples.iter().any(|own| own.crop.2 == sum))
+    /// Whether the other has the same crops of the same class, whichever network looked at them.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let crops = |burst: &Self| -> Vec<Sum> { burst.samples.iter().map(|s| s.crop.2).collect() };
+        (self.class, self.sequence) == (other.class, other.sequence) && crops(self) == crops(other)
     }
 }
 

@@ -8,9 +8,10 @@
 use lastlayer_shared::framed::FramedError;
 
 use super::{
-    Burst, Memory, MemoryError, NewSample,
+    Burst, Memory, MemoryError, NewSample, Table,
     burst::{self, Origin, rounded},
     error::{reading, writing},
+    table::Class,
 };
 use crate::storage::{get, put};
 
@@ -22,10 +23,18 @@ pub trait Carrier {
     fn carried(&mut self, samples: usize, of: usize) -> bool;
 }
 
+/// Which crops must be looked at by another network.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Crops {
+    All,
+    /// The samples of others stay behind.
+    ThoseThatAreWell,
+}
+
 /// How carrying ended where nothing was wrong with the disk.
 #[derive(Debug, PartialEq)]
 pub enum Carried {
-    /// But for these bursts, and why: their crops cannot be looked at.
+    /// But for these bursts, or samples of them, and why: crops cannot be looked at.
     All(Vec<(u32, String)>),
     /// It was ended.
     Part,
@@ -38,12 +47,14 @@ impl Memory {
         &mut self,
         from: &Memory,
         carrier: &mut dyn Carrier,
+        crops: Crops,
     ) -> Result<Carried, MemoryError> {
+        self.forget_what_is_gone()?;
         let of = from.all().map(|burst| burst.samples.len()).sum();
         let (mut samples, mut left) = (0, Vec::new());
         for burst in from.all() {
             if !self.has(burst)
-                && let Err(why) = self.take(from, burst, carrier)?
+                && let Some(why) = self.take(from, burst, carrier, crops)?
             {
                 left.push((burst.number, why));
             }
@@ -52,10 +63,17 @@ impl Memory {
                 return Ok(Carried::Part);
             }
         }
-        let mut table = from.table.clone();
+        let mut table = match from.rebuilt && !self.table.classes.is_empty() {
+            false => from.table.clone(),
+            // What it says was made up from the bursts.
+            true => self.table_with(&from.table),
+        };
         table.backbone.clone_from(&self.table.backbone);
         table.gone.clone_from(&self.table.gone);
-        let is_gone = |number: &u32| !from.bursts.contains_key(number);
+        // What cannot be read there was not forgotten.
+        let is_gone = |number: &u32| {
+            !from.rebuilt && !from.bursts.contains_key(number) && !from.damaged.contains(number)
+        };
         let gone: Vec<u32> = self.bursts.keys().copied().filter(is_gone).collect();
         // Later ones count on from both.
         table.next_burst = from.next_burst();
@@ -64,20 +82,40 @@ impl Memory {
         Ok(Carried::All(left))
     }
 
-    /// Whether this very burst is here already. Where a crop of it could not be looked at by the
-    /// other network, more of it is here, and that counts.
-    fn has(&self, burst: &Burst) -> bool {
-        let own = self.bursts.get(&burst.number);
-        own.is_some_and(|own| own.sequence == burst.sequence && own.shows(burst))
+    /// The own table with those classes of another that it has not.
+    fn table_with(&self, other: &Table) -> Table {
+        let mut table = self.table.clone();
+        for class in &other.classes {
+            let mut name = class.name.clone();
+            if table.name_of(class.number).is_some() {
+                continue;
+            }
+            while table.number_of(&name).is_some() {
+                name.push('\'');
+            }
+            let number = class.number;
+            table.classes.push(Class { number, name });
+        }
+        table.next_class = table.next_class.max(other.next_class);
+        table
     }
 
-    /// The inner error says why its crops cannot be looked at; nothing of it is here then.
+    /// Whether this very burst is here already.
+    fn has(&self, burst: &Burst) -> bool {
+        let own = self.bursts.get(&burst.number);
+        own.is_some_and(|own| own.is_alike(burst))
+    }
+
+    /// Why a crop cannot be looked at, where one cannot: all of the burst stays behind then, or that
+    /// sample.
     fn take(
         &mut self,
         from: &Memory,
         burst: &Burst,
         carrier: &mut dyn Carrier,
-    ) -> Result<Result<(), String>, MemoryError> {
+        crops: Crops,
+    ) -> Result<Option<String>, MemoryError> {
+        let mut left = None;
         let path = from.path(burst.number);
         let (taken, bytes) = match from.table.backbone == self.table.backbone {
             true => {
@@ -90,19 +128,23 @@ impl Memory {
                 for (place, kept) in burst.samples.iter().enumerate() {
                     let crop = match from.crop(burst, place) {
                         Err(MemoryError::Damaged { reason, .. }) => {
-                            return Ok(Err(format!("a crop is damaged: {reason}")));
+                            Err(format!("a crop is damaged: {reason}"))
                         }
-                        crop => crop?,
+                        crop => Ok(crop?),
                     };
-                    let embedding = match carrier.embed(&crop) {
-                        Ok(embedding) => rounded(&embedding),
-                        Err(why) => return Ok(Err(why)),
-                    };
-                    samples.push(NewSample {
-                        embedding,
-                        crop,
-                        view: kept.view,
-                    });
+                    let seen = crop.and_then(|crop| Ok((carrier.embed(&crop)?, crop)));
+                    match seen {
+                        Ok((embedding, crop)) => samples.push(NewSample {
+                            embedding: rounded(&embedding),
+                            crop,
+                            view: kept.view,
+                        }),
+                        Err(why) if crops == Crops::All => return Ok(Some(why)),
+                        Err(why) => left = Some(why),
+                    }
+                }
+                if samples.is_empty() {
+                    return Ok(left);
                 }
                 let origin = Origin {
                     class_name: from.class_of(burst).into(),
@@ -118,6 +160,6 @@ impl Memory {
         };
         put(&*self.storage, &self.path(burst.number), &bytes).map_err(writing)?;
         self.bursts.insert(taken.number, taken);
-        Ok(Ok(()))
+        Ok(left)
     }
 }

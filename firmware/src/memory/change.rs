@@ -93,7 +93,7 @@ impl Memory {
         next.max(self.table.next_burst)
     }
 
-    pub(super) fn next_sequence(&self) -> u64 {
+    pub(crate) fn next_sequence(&self) -> u64 {
         let next = |burst: &Burst| burst.sequence + burst.samples.len() as u64;
         let last = self.bursts.values().map(next).max();
         last.unwrap_or(0).max(self.table.next_sequence)
@@ -229,6 +229,20 @@ impl Memory {
         if gone.is_empty() && alike == self.table {
             return Ok(());
         }
+        self.write(next)
+    }
+
+    /// A burst may come that has the number of one that is gone.
+    pub(super) fn forget_what_is_gone(&mut self) -> Result<(), MemoryError> {
+        if !self.swept || self.table.gone.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.table.clone();
+        next.gone.clear();
+        self.write(next)
+    }
+
+    fn write(&mut self, next: Table) -> Result<(), MemoryError> {
         let sealed = framed::seal(table::KIND, &next).map_err(|reason| MemoryError::Damaged {
             path: TABLE.into(),
             reason,

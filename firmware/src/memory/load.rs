@@ -19,6 +19,13 @@ const DAMAGED: &str = ".damaged";
 const OLD: [&str; 2] = ["samples", "head"];
 
 impl Memory {
+    /// Whether anything was kept there, readable or not.
+    pub fn is_there(storage: &dyn Storage, at: &str) -> Result<bool, MemoryError> {
+        let bursts = names(storage, &join(at, BURSTS)).map_err(reading)?;
+        let here = names(storage, at).map_err(reading)?;
+        Ok(!bursts.is_empty() || here.iter().any(|name| name == TABLE))
+    }
+
     /// Removes what is kept there, also where it cannot be read any more.
     pub fn clear(storage: &dyn Storage, at: &str) -> Result<(), MemoryError> {
         for folder in [join(at, BURSTS), Heads::new(at).folder().into()] {
@@ -54,7 +61,8 @@ impl Memory {
         let mut origins = Vec::new();
         for name in names(storage, &folders[0]).map_err(reading)? {
             let path = join(&folders[0], &name);
-            if name.ends_with(DAMAGED) {
+            if let Some(name) = name.strip_suffix(DAMAGED) {
+                self.damaged.extend(name.parse::<u32>());
                 continue;
             }
             match burst::read(storage, &path) {
@@ -69,9 +77,11 @@ impl Memory {
                         Ok(_) => "it has another burst's name".into(),
                     };
                     self.set_damaged_aside(&path, &reason)?;
+                    self.damaged.extend(name.parse::<u32>());
                 }
             }
         }
+        self.rebuilt |= table.is_none() && !origins.is_empty();
         self.table = match table {
             Some(table) => table,
             None => rebuilt(&origins),

@@ -20,14 +20,17 @@ mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use lastlayer_shared::{framed::FramedError, view::View};
 
 use crate::storage::{Storage, join};
 use burst::BurstError;
 pub use burst::{Burst, Kept, rounded};
-pub use carry::{Carried, Carrier};
+pub use carry::{Carried, Carrier, Crops};
 pub use error::MemoryError;
 pub(crate) use error::{reading, writing};
 pub use full::Limits;
@@ -67,6 +70,10 @@ pub struct Memory {
     heads: Heads,
     /// The files of `table.gone` are gone for good.
     swept: bool,
+    /// Bursts whose files cannot be read.
+    damaged: BTreeSet<u32>,
+    /// The table could not be read, and was made again from the bursts.
+    rebuilt: bool,
     warnings: Vec<String>,
 }
 
@@ -109,6 +116,8 @@ impl Memory {
             bursts: BTreeMap::new(),
             heads: Heads::new(at),
             swept: false,
+            damaged: BTreeSet::new(),
+            rebuilt: false,
             warnings: Vec::new(),
         }
     }
@@ -131,6 +140,11 @@ impl Memory {
 
     fn path(&self, burst: u32) -> String {
         join(&join(&self.at, BURSTS), &file_name(burst))
+    }
+
+    /// Something here could not be read, and lies beside what could.
+    pub fn has_damage(&self) -> bool {
+        self.rebuilt || !self.damaged.is_empty()
     }
 
     /// What became of the package's classes.

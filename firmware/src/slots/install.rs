@@ -2,7 +2,7 @@
 //! refused, and remembered.
 
 use super::{Examiner, Installed, Network, News, Running, STARTS, SettleError, Slot, Slots, Trial};
-use crate::memory::{Carried, Carrier, MemoryError};
+use crate::memory::{Carried, Carrier, Crops, MemoryError};
 
 /// Why an offered package is not installed.
 pub enum No {
@@ -10,13 +10,13 @@ pub enum No {
     Refused(String),
     /// Something else is in the way.
     NotNow(String),
+    Disk(MemoryError),
     Failed(SettleError),
 }
 
 impl From<MemoryError> for No {
     fn from(error: MemoryError) -> Self {
-        // The program goes on with what it has.
-        Self::NotNow(error.to_string())
+        Self::Disk(error)
     }
 }
 
@@ -24,22 +24,26 @@ impl From<MemoryError> for No {
 pub struct Mover<'a, B: Examiner> {
     pub examiner: &'a mut B,
     pub network: &'a mut B::Network,
-    /// Told before the first crop's embedding is used.
-    pub looks: Option<&'a mut Slots>,
+    /// Told that it gets on.
+    pub slots: Option<&'a mut Slots>,
+    /// At a crop since the last burst that came over.
+    pub looked: bool,
 }
 
 impl<B: Examiner> Carrier for Mover<'_, B> {
     fn embed(&mut self, crop: &[u8]) -> Result<Vec<f32>, String> {
-        let embedding = self.network.embed(crop)?;
-        if let Some(slots) = self.looks.take() {
-            // What looks at crops does not end the program by being loaded: many cuts of the power
-            // while many samples are moved are not its fault. Not written, this one counts.
-            let _ = slots.gets_on();
-        }
-        Ok(embedding)
+        self.looked = true;
+        self.network.embed(crop)
     }
 
     fn carried(&mut self, samples: usize, of: usize) -> bool {
+        if std::mem::take(&mut self.looked)
+            && let Some(slots) = self.slots.take()
+        {
+            // A start that gets on does not count: many cuts of the power while many samples are moved
+            // are nobody's fault. Not written, it counts.
+            let _ = slots.gets_on();
+        }
         self.examiner.moved(samples, of)
     }
 }
@@ -55,8 +59,34 @@ impl Slots {
     }
 
     /// Puts an offered package into the spare slot, moves what was taught there, and makes it
-    /// current. `before` is what runs now.
+    /// current. `before` is what runs now. Where that cannot be done now the next start goes on
+    /// where this one ends.
     pub(super) fn install<B: Examiner>(
+        &mut self,
+        bytes: &[u8],
+        id: &str,
+        before: Option<&Running<B::Network>>,
+        examiner: &mut B,
+    ) -> Result<Running<B::Network>, No> {
+        let installed = self.try_to_install(bytes, id, before, examiner);
+        let no = match installed {
+            Err(No::Disk(error)) => {
+                if error.disk_is_full() {
+                    // What is there so far would only take the room of what is taught.
+                    self.leave_spare();
+                }
+                No::NotNow(error.to_string())
+            }
+            Err(No::Refused(why)) => return Err(No::Refused(why)),
+            Err(no) => no,
+            Ok(running) => return Ok(running),
+        };
+        // Not written it counts once more.
+        let _ = self.end_well();
+        Err(no)
+    }
+
+    fn try_to_install<B: Examiner>(
         &mut self,
         bytes: &[u8],
         id: &str,
@@ -81,15 +111,15 @@ impl Slots {
             id: id.into(),
             version,
         };
-        let staged = self.record.package(spare) == Some(&offered);
+        let staged = self.record.package(spare) == Some(&offered)
+            && self.file(spare)?.as_deref() == Some(bytes);
         self.count_attempt(spare, &offered, staged)?;
         let mut network = match examiner.load(package) {
             Ok(network) => network,
             Err(why) => return Err(self.refuse(&offered, &why)),
         };
         if !staged {
-            self.stage(spare, &offered, bytes)
-                .map_err(|error| self.not_now(error.to_string()))?;
+            self.stage(spare, &offered, bytes)?;
         }
         let mut memory = self.spare_memory(spare, &network)?;
         let taught = match running {
@@ -103,22 +133,20 @@ impl Slots {
             let mover = &mut Mover {
                 examiner: &mut *examiner,
                 network: &mut network,
-                looks: Some(&mut *self),
+                slots: Some(&mut *self),
+                looked: false,
             };
-            match memory.take_over(taught, mover) {
+            match memory.take_over(taught, mover, Crops::All) {
                 Ok(Carried::All(left)) => {
                     if let Some((burst, why)) = left.first() {
-                        return Err(self.not_now(format!(
+                        return Err(No::NotNow(format!(
                             "burst {burst} cannot be looked at by its network ({why}); remove that \
                              burst (`lastlayerd samples remove {burst}`) or keep this package"
                         )));
                     }
                 }
-                Ok(Carried::Part) => {
-                    let _ = self.end_well();
-                    return Err(No::Failed(SettleError::Stopped));
-                }
-                Err(error) => return Err(self.not_now(error.to_string())),
+                Ok(Carried::Part) => return Err(No::Failed(SettleError::Stopped)),
+                Err(error) => return Err(error.into()),
             }
         }
         if let Some(before) = before
@@ -130,17 +158,13 @@ impl Slots {
         let proves = before.is_some();
         let mut next = self.record.clone();
         next.current = spare;
-        next.trial = proves.then_some(Trial {
-            slot: spare,
-            package: offered,
-            left: STARTS - 1,
-        });
+        next.trial = proves.then(|| Trial::new(spare, offered));
         self.counted = true;
         if let Err(error) = self.commit(next) {
             return Err(match self.record.current == spare {
                 // It is not known which one it will be after a power cut.
                 true => No::Failed(error.into()),
-                false => self.not_now(error.to_string()),
+                false => error.into(),
             });
         }
         examiner.tell(News::Installed {
@@ -165,9 +189,8 @@ impl Slots {
             return Err(self.refuse(offered, &why));
         }
         next.trial = Some(Trial {
-            slot: spare,
-            package: offered.clone(),
             left: left - 1,
+            ..Trial::new(spare, offered.clone())
         });
         self.counted = true;
         if !staged {
@@ -184,10 +207,15 @@ impl Slots {
         self.commit(next)
     }
 
-    /// It is tried again at the next start, which goes on where this one ends.
-    fn not_now(&mut self, why: String) -> No {
-        let _ = self.end_well();
-        No::NotNow(why)
+    /// Nothing is being installed any more.
+    fn leave_spare(&mut self) {
+        let spare = self.record.current.other();
+        let mut next = self.record.clone();
+        next.trial = None;
+        next.put(spare, None);
+        // There is room for the record only when the spare slot is empty.
+        let _ = self.clear(spare);
+        let _ = self.commit(next);
     }
 
     /// Remembers it, so that it is not tried again and again.

@@ -55,6 +55,16 @@ pub struct Slots {
     counted: bool,
 }
 
+/// Whether anything was taught in either slot.
+fn is_taught(storage: &dyn Storage) -> Result<bool, MemoryError> {
+    for slot in [Slot::A, Slot::B] {
+        if Memory::is_there(storage, slot.name())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Slots {
     pub fn open(storage: Arc<dyn Storage>, limits: Limits) -> Result<Self, MemoryError> {
         let here = names(&*storage, "").map_err(reading)?;
@@ -65,7 +75,12 @@ impl Slots {
         let bytes = get(&*storage, RECORD, MOST).map_err(reading)?;
         let opened = bytes.map(|bytes| framed::open::<Record>(KIND, &bytes));
         let (record, lost) = match opened.transpose() {
-            Ok(record) => (record.unwrap_or_default(), None),
+            Ok(Some(record)) => (record, None),
+            // Before the first package, or it is lost.
+            Ok(None) => {
+                let lost = is_taught(&*storage)?.then_some(FramedError::Length);
+                (Record::default(), lost)
+            }
             // A newer program's: it is not damaged, and must not be taken for lost.
             Err(reason @ FramedError::Version { .. }) => {
                 let path = RECORD.into();
@@ -140,7 +155,15 @@ impl Slots {
         let mut next = self.record.clone();
         next.trial = None;
         self.commit(next)?;
-        self.forget_spare()
+        let spare = self.record.current.other();
+        // What cannot go now goes with the next package. What is damaged may still be of use.
+        if self
+            .memory_of(spare)
+            .is_ok_and(|memory| !memory.has_damage())
+        {
+            let _ = self.forget_spare();
+        }
+        Ok(())
     }
 
     /// The program ends as it should: this start counts against nobody.
@@ -161,13 +184,13 @@ impl Slots {
             return Ok(None);
         };
         let mut next = self.record.clone();
-        next.refuse(running.clone(), why);
+        let left = self.proving().map_or(STARTS, |trial| trial.left);
         next.trial = Some(Trial {
             slot: next.current,
             package: running,
-            left: 0,
+            left,
+            sent_back: Some(why.into()),
         });
-        self.counted = false;
         self.commit(next)?;
         Ok(Some(before))
     }
@@ -193,6 +216,11 @@ impl Slots {
         self.forget_spare()?;
         self.make(self.record.current)?;
         Memory::clear(&*self.storage, self.record.current.name())
+    }
+
+    /// Why it is not known which package is current; a start finds it out.
+    pub fn damage(&self) -> Option<&FramedError> {
+        self.lost.as_ref()
     }
 
     /// Removes all that is in a slot.

@@ -23,12 +23,20 @@ impl Proof {
         }
     }
 
+    /// Ending now counts against no package.
+    pub fn is_innocent(&mut self) {
+        if let Some(slots) = &mut self.slots {
+            // Not written it counts once more.
+            let _ = slots.end_well();
+        }
+    }
+
     /// A frame was looked at: the version that has proved itself just now, or that it has and this
     /// cannot be remembered.
     pub fn watched(&mut self, now: Duration) -> Option<(u64, Result<(), MemoryError>)> {
         let slots = self.slots.as_mut()?;
-        // With no start left somebody has sent it back.
-        let trial = slots.proving().filter(|trial| trial.left > 0)?;
+        let trial = slots.proving();
+        let trial = trial.filter(|trial| trial.sent_back.is_none())?;
         let version = trial.package.version;
         let since = *self.since.get_or_insert(now);
         if now.saturating_sub(since) < self.enough {
@@ -66,6 +74,16 @@ mod tests {
         assert_eq!(watched(109), None);
         assert_eq!(watched(110), Some((2, true)));
         assert_eq!(watched(200), None);
+        // Its last start is as good as its first.
+        drop(proof);
+        for _ in 0..2 {
+            drop(open(&storage, 2));
+        }
+        let Board { slots, .. } = open(&storage, 2).unwrap();
+        assert_eq!(slots.proving().unwrap().left, 0);
+        let mut proof = Proof::new(Some(slots), 0.0);
+        let (version, proved) = proof.watched(Duration::ZERO).unwrap();
+        assert!(version == 3 && proved.is_ok());
         assert!(Proof::new(None, 0.0).watched(Duration::ZERO).is_none());
     }
 }

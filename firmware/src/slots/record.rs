@@ -65,6 +65,20 @@ pub struct Trial {
     pub package: Installed,
     /// Starts that it has left.
     pub left: u8,
+    /// Why a person wants the one before again, at the next start.
+    pub sent_back: Option<String>,
+}
+
+impl Trial {
+    /// In its first start.
+    pub fn new(slot: Slot, package: Installed) -> Self {
+        Self {
+            slot,
+            package,
+            left: STARTS - 1,
+            sent_back: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@
 use lastlayer_shared::{contain::caught, file::sha256};
 
 use super::{
-    DAMAGED, Examiner, Installed, Network, News, PACKAGE, RECORD, STARTS, Slot, Slots,
+    DAMAGED, Examiner, Installed, MOST, Network, News, PACKAGE, RECORD, STARTS, Slot, Slots,
     install::{Mover, No},
 };
 use crate::{
-    memory::{Carried, Memory, MemoryError, writing},
-    storage::{join, put},
+    memory::{Carried, Crops, Memory, MemoryError, writing},
+    storage::{get, join, put},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,7 @@ pub fn settle<B: Examiner>(
                 Ok(running) => return Ok(running),
                 Err(No::Failed(error)) => return Err(error),
                 Err(No::Refused(why) | No::NotNow(why)) => Some(format!("{name}: {why}")),
+                Err(No::Disk(error)) => Some(format!("{name}: {error}")),
             }
         }
     };
@@ -93,8 +94,8 @@ pub fn settle<B: Examiner>(
 }
 
 impl Slots {
-    /// Makes the record again where it could not be read: the current slot is the one with a memory,
-    /// or with the later package.
+    /// Makes the record again where it could not be read: the current slot is the one that was taught
+    /// last, or has the later package.
     fn mend<B: Examiner>(&mut self, examiner: &mut B) -> Result<(), SettleError> {
         let Some(reason) = self.lost.take() else {
             return Ok(());
@@ -102,9 +103,9 @@ impl Slots {
         let mut best = None;
         let mut next = self.record.clone();
         for slot in [Slot::A, Slot::B] {
-            let taught = !self.memory_of(slot)?.is_untouched();
+            let memory = self.memory_of(slot)?;
             let bytes = self.file(slot)?.unwrap_or_default();
-            if bytes.is_empty() && !taught {
+            if bytes.is_empty() && memory.all().next().is_none() {
                 continue;
             }
             // One that does not do has still what was taught to it.
@@ -113,20 +114,27 @@ impl Slots {
                 .map_or(0, |(version, _)| version);
             let id = sha256(&bytes);
             next.put(slot, Some(Installed { id, version }));
-            if best.is_none_or(|(other, _)| (taught, version) > other) {
-                best = Some(((taught, version), slot));
+            // Moving to the spare slot may have been under way: it has no more than the current one.
+            let worth = (memory.next_sequence(), memory.all().count(), version);
+            if best.is_none_or(|(other, _)| worth > other) {
+                best = Some((worth, slot));
             }
         }
         if let Some((_, slot)) = best {
             next.current = slot;
         }
         let aside = format!("{RECORD}{DAMAGED}");
-        let renamed = self.storage.rename(RECORD, &aside);
-        renamed.map_err(writing)?;
-        self.commit(next)?;
+        // Copied: where the new one cannot be written, the next start is here again.
+        if let Ok(Some(bytes)) = get(&*self.storage, RECORD, MOST) {
+            put(&*self.storage, &aside, &bytes).map_err(writing)?;
+        }
+        if let Err(error) = self.commit(next) {
+            self.lost = Some(reason);
+            return Err(error.into());
+        }
         let text = format!(
             "{RECORD} in the state folder could not be read ({reason}), is kept as {aside}, and was \
-             made again from the packages that are there"
+             made again from what is there"
         );
         examiner.tell(News::Note { text });
         Ok(())
@@ -143,11 +151,14 @@ impl Slots {
         let Some(current) = self.running().cloned() else {
             return Ok(None);
         };
-        if self.proving().is_some_and(|trial| trial.left == 0) {
-            let why = match self.why_refused(&current.id) {
-                Some(why) => why.to_owned(),
-                None => format!("it ended the program {STARTS} times before it had proved itself"),
-            };
+        let ended = self.proving().and_then(|trial| match &trial.sent_back {
+            Some(why) => Some(why.clone()),
+            None if trial.left == 0 => Some(format!(
+                "it ended the program {STARTS} times before it had proved itself"
+            )),
+            None => None,
+        });
+        if let Some(why) = ended {
             // Better this one than none.
             let slot = self.record.current;
             let text = match self.back(&why, examiner) {
@@ -167,7 +178,7 @@ impl Slots {
         let mut network = self.network(self.record.current, examiner)?;
         if let (Err(_), Some((id, bytes))) = (&network, offer)
             && current.id == id
-            && self.file(self.record.current)?.as_deref() != Some(bytes)
+            && self.file(self.record.current).ok().flatten().as_deref() != Some(bytes)
         {
             self.put_package(self.record.current, bytes)?;
             let text = "the installed package was damaged, and is copied again from the one that is \
@@ -203,8 +214,11 @@ impl Slots {
         slot: Slot,
         examiner: &mut B,
     ) -> Result<Result<B::Network, String>, MemoryError> {
-        let Some(bytes) = self.file(slot)? else {
-            return Ok(Err("the package's file is gone".into()));
+        let bytes = match self.file(slot) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(Err("the package's file is gone".into())),
+            // A card that has gone bad there may be well elsewhere.
+            Err(error) => return Ok(Err(format!("the package's file: {error}"))),
         };
         let known = self.record.package(slot);
         Ok(
@@ -269,12 +283,18 @@ impl Slots {
         let mover = &mut Mover {
             examiner: &mut *examiner,
             network: &mut network,
-            looks: None,
+            slots: None,
+            looked: false,
         };
+        let (mut notes, mut damaged) = (Vec::new(), false);
         // Whatever is the matter with the package that goes, it must not keep the other from coming
         // back.
         let carried = caught(|| match self.memory_of(from) {
-            Ok(taught) => memory.take_over(&taught, mover),
+            Ok(mut taught) => {
+                notes = taught.warnings();
+                damaged = taught.has_damage();
+                memory.take_over(&taught, mover, Crops::ThoseThatAreWell)
+            }
             Err(error) => Err(error),
         });
         let (left, unread) = match carried {
@@ -293,9 +313,12 @@ impl Slots {
         next.put(from, None);
         (next.current, next.trial) = (to, None);
         self.commit(next)?;
-        if left.is_empty() && unread.is_none() {
+        if left.is_empty() && unread.is_none() && !damaged {
             // It is all here; what stays there is in nobody's way.
             let _ = self.clear(from);
+        }
+        for text in notes {
+            examiner.tell(News::Note { text });
         }
         examiner.tell(News::Back {
             version: before.version,

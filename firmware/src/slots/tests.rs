@@ -323,3 +323,103 @@ fn what_an_older_program_kept_is_not_misread() {
         assert!(error.contains("an older lastlayerd"), "{error}");
     }
 }
+
+#[test]
+fn a_record_that_is_lost_is_not_taken_for_a_new_board() {
+    let (storage, mut next) = (ram(), 0);
+    drop(taught(&storage, &mut next));
+    storage.remove(RECORD).unwrap();
+    let board = start(&storage, OTHER_NETWORK);
+    assert!(matches!(&board.news[0], News::Note { text } if text.contains("made again")));
+    assert_eq!(seen(&board).len(), 4);
+}
+
+#[test]
+fn moving_that_was_under_way_is_not_taken_for_done_where_the_record_is_lost() {
+    let (storage, mut next) = (ram(), 0);
+    drop(taught(&storage, &mut next));
+    // The second burst cannot be moved, so the first one alone is there.
+    let path = "a/bursts/0000000001";
+    let good = get(&*storage, path, 1 << 20).unwrap().unwrap();
+    let mut bytes = good.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    put(&*storage, path, &bytes).unwrap();
+    drop(start(&storage, OTHER_NETWORK));
+    assert_eq!(names(&*storage, "b/bursts").unwrap().len(), 1);
+    put(&*storage, path, &good).unwrap();
+    put(&*storage, RECORD, b"rotten").unwrap();
+    let board = start(&storage, FIRST);
+    assert_eq!((version(&board), seen(&board).len()), (1, 4));
+}
+
+#[test]
+fn a_burst_that_is_damaged_in_the_new_slot_comes_back_whole() {
+    for damaged in ["b/bursts/0000000001", "b/table"] {
+        let (storage, mut next) = (ram(), 0);
+        let mut board = taught(&storage, &mut next);
+        board.memory.set_aside(&[0], Some("by hand")).unwrap();
+        drop(board);
+        let mut board = start(&storage, OTHER_NETWORK);
+        teach(&mut board, "car", &mut next);
+        drop(board);
+        put(&*storage, damaged, b"rotten").unwrap();
+        for _ in 0..2 {
+            drop(start(&storage, OTHER_NETWORK));
+        }
+        let board = start(&storage, OTHER_NETWORK);
+        let back = board.news.last().unwrap();
+        assert!(matches!(back, News::Back { version: 1, .. }), "{back:?}");
+        assert_eq!(seen(&board).len(), 6, "{damaged}");
+        assert_eq!(board.memory.aside(0), Some("by hand"), "{damaged}");
+        // What was damaged is kept for who can read it.
+        assert!(storage.size(&format!("{damaged}.damaged")).is_ok());
+    }
+}
+
+#[test]
+fn a_number_that_is_used_again_is_the_new_burst() {
+    let (storage, mut next) = (ram(), 0);
+    drop(taught(&storage, &mut next));
+    let path = "a/bursts/0000000000";
+    let good = get(&*storage, path, 1 << 20).unwrap().unwrap();
+    let mut bytes = good.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    put(&*storage, path, &bytes).unwrap();
+    // Held up by the first burst; the second one is there already, and then undone.
+    let mut board = start(&storage, OTHER_NETWORK);
+    assert!(refusal(&board).contains("burst 0"));
+    board.memory.undo().unwrap();
+    drop(board);
+    let mut board = start(&storage, OTHER_NETWORK);
+    teach(&mut board, "tram", &mut next);
+    drop(board);
+    put(&*storage, path, &good).unwrap();
+    for _ in 0..2 {
+        let mut board = start(&storage, OTHER_NETWORK);
+        assert_eq!(version(&board), 3);
+        assert_eq!(seen(&board), [(1, 2), (2, 2), (5, 2), (6, 2)]);
+        board.slots.end_well().unwrap();
+    }
+}
+
+#[test]
+fn going_back_leaves_only_the_samples_behind_that_cannot_be_looked_at() {
+    let (storage, mut next) = (ram(), 0);
+    drop(taught(&storage, &mut next));
+    let mut board = start(&storage, OTHER_NETWORK);
+    board.slots.prove().unwrap();
+    teach(&mut board, "car", &mut next);
+    board.slots.go_back("by hand").unwrap();
+    drop(board);
+    let path = "b/bursts/0000000002";
+    let mut bytes = get(&*storage, path, 1 << 20).unwrap().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    put(&*storage, path, &bytes).unwrap();
+    let board = start(&storage, OTHER_NETWORK);
+    let Some(News::Back { left, .. }) = board.news.last() else {
+        panic!("{:?}", board.news);
+    };
+    assert_eq!(left.len(), 1);
+    assert_eq!(seen(&board), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]);
+    assert!(storage.size(path).is_ok());
+}

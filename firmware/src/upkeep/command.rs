@@ -86,6 +86,12 @@ fn alone(config: &Config, state: &Path, request: &Request) -> anyhow::Result<Rep
         Memory::clear(&*storage, "").map_err(explained)?;
     }
     let mut slots = Slots::open(storage, config.memory).map_err(explained)?;
+    if let Some(reason) = slots.damage() {
+        bail!(
+            "it is not known which package runs: `slots` in the state folder cannot be read \
+             ({reason}); start lastlayerd once, which makes it again"
+        );
+    }
     if let Some(reply) = slots.answer(request) {
         return Ok(reply?);
     }

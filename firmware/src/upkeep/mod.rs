@@ -144,7 +144,7 @@ impl Slots {
         let running = self.running().map(|running| {
             let state = match self.proving() {
                 None => "runs".into(),
-                Some(trial) if trial.left == 0 => "runs until the next start".into(),
+                Some(trial) if trial.sent_back.is_some() => "runs until the next start".into(),
                 Some(_) => "runs, and has not proved itself yet".into(),
             };
             line(running, state)
