@@ -250,12 +250,7 @@ fn taught(folder: &Path, config: &Config, offered: Option<Offered>) -> State {
             if let Err(error) = config.trust.check_version(Some(version), next) {
                 return State::wrong(one_line(&error));
             }
-            match slots.proving() {
-                None => format!("; version {next} is tried at the next start"),
-                Some(_) => {
-                    format!("; version {next} waits until version {version} has proved itself")
-                }
-            }
+            format!("; version {next} is tried at the next start")
         }
     };
     let text = format!("{place}: version {version} is installed, {samples}{next}");

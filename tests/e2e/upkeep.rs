@@ -52,6 +52,9 @@ fn classes_and_samples_are_looked_after_with_and_without_a_program_that_runs() {
     assert_eq!(board.wait_for("learned")["class"], "taxi");
     let bursts = ["burst samples class", "0 10 taxi", "1 10 taxi"];
     assert_eq!(lines(&site, &["samples", "list"]), bursts);
+    assert!(lines(&site, &["packages", "list"])[1].ends_with(" runs"));
+    let message = fail(&mut upkeep(&site, &["packages", "back"]), 1);
+    assert!(message.contains("no package before this one"), "{message}");
     let message = fail(&mut upkeep(&site, &["samples", "remove", "7"]), 1);
     assert!(message.contains("there is no burst 7"), "{message}");
     assert_eq!(

@@ -44,6 +44,14 @@ pub struct Offer {
     pub file: Result<Vec<u8>, String>,
 }
 
+/// What is thought of a package that goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    /// It does not do, and is not taken again.
+    Refused,
+    Replaced,
+}
+
 /// Decides what runs, and leaves it installed.
 pub fn settle<B: Examiner>(
     slots: &mut Slots,
@@ -158,10 +166,25 @@ impl Slots {
             )),
             None => None,
         });
-        if let Some(why) = ended {
+        // Another one follows it already: that goes to the other slot, where the one before is.
+        let mut follows = |(id, bytes): (&str, &[u8])| {
+            id != current.id
+                && self.why_refused(id).is_none()
+                && examiner.verify(bytes, Some(current.version)).is_ok()
+        };
+        let proving = self.proving().is_some();
+        let why = match (ended, offer) {
+            (Some(why), _) => Some((why, Verdict::Refused)),
+            (None, Some(offer)) if proving && follows(offer) => {
+                let why = "another one is offered, and it had not proved itself yet".into();
+                Some((why, Verdict::Replaced))
+            }
+            _ => None,
+        };
+        if let Some((why, verdict)) = why {
             // Better this one than none.
             let slot = self.record.current;
-            let text = match self.back(&why, examiner) {
+            let text = match self.back(&why, verdict, examiner) {
                 Ok(Ok(running)) => return Ok(Some(Ok(running))),
                 Ok(Err(text)) => text,
                 Err(SettleError::Memory(error)) if self.record.current == slot => error.to_string(),
@@ -191,7 +214,9 @@ impl Slots {
                 let memory = self.open_memory(self.record.current, &network)?;
                 Ok(Some(Ok(Running { network, memory })))
             }
-            Err(why) if self.before().is_some() => Ok(Some(self.back(&why, examiner)?)),
+            Err(why) if self.before().is_some() => {
+                Ok(Some(self.back(&why, Verdict::Refused, examiner)?))
+            }
             Err(why) => Ok(Some(Err(why))),
         }
     }
@@ -269,6 +294,7 @@ impl Slots {
     fn back<B: Examiner>(
         &mut self,
         why: &str,
+        verdict: Verdict,
         examiner: &mut B,
     ) -> Result<Result<Running<B::Network>, String>, SettleError> {
         let (from, to) = (self.record.current, self.record.current.other());
@@ -309,7 +335,9 @@ impl Slots {
             memory = self.spare_memory(to, &network)?;
         }
         let mut next = self.record.clone();
-        next.refuse(of.clone(), why);
+        if verdict == Verdict::Refused {
+            next.refuse(of.clone(), why);
+        }
         next.put(from, None);
         (next.current, next.trial) = (to, None);
         self.commit(next)?;

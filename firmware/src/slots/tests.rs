@@ -82,9 +82,7 @@ fn a_new_package_takes_over_what_was_taught() {
     assert_eq!(seen(&board), [(1, 1), (2, 1), (3, 1), (4, 1)]);
     assert_eq!(board.slots.before().unwrap().version, 1);
     drop(board);
-    // It may still be installed, but it runs.
-    let mut board = start(&storage, OTHER_NETWORK);
-    assert!(refusal(&board).contains("version 3 waits until version 2"));
+    let mut board = start(&storage, SAME_NETWORK);
     board.slots.prove().unwrap();
     assert!(names(&*storage, "a/bursts").unwrap().is_empty());
     drop(board);
@@ -93,6 +91,39 @@ fn a_new_package_takes_over_what_was_taught() {
     assert_eq!(seen(&board), [(1, 2), (2, 2), (3, 2), (4, 2)]);
     let classes: Vec<&str> = board.memory.classes().collect();
     assert_eq!(classes, ["car", "bird"]);
+}
+
+#[test]
+fn a_package_that_has_not_proved_itself_makes_room_for_the_next_one() {
+    let (storage, mut next) = (ram(), 0);
+    drop(taught(&storage, &mut next));
+    let mut board = start(&storage, SAME_NETWORK);
+    teach(&mut board, "car", &mut next);
+    drop(board);
+    // Not for one that may not follow it.
+    assert_eq!(version(&start(&storage, FIRST)), 2);
+    let board = start(&storage, OTHER_NETWORK);
+    assert!(
+        matches!(
+            &board.news[..],
+            [
+                News::Back {
+                    version: 1,
+                    of: 2,
+                    ..
+                },
+                News::Installed {
+                    version: 3,
+                    samples: 6,
+                    proves: true
+                }
+            ]
+        ),
+        "{:?}",
+        board.news
+    );
+    assert_eq!(board.slots.before().unwrap().version, 1);
+    assert!(board.slots.refused().is_empty());
 }
 
 #[test]
