@@ -16,6 +16,7 @@ mod examined;
 #[cfg(test)]
 mod fake;
 mod install;
+mod mend;
 mod proof;
 mod record;
 mod settle;
