@@ -133,7 +133,7 @@ pub struct Examiner<'a, W: Write> {
     pub settings: Settings,
     pub log: &'a mut Log<W>,
     pub stop: &'a Stop,
-    /// A package did not do, or went.
+    /// Another package runs than the one that should.
     pub refused: bool,
     /// The log cannot be written.
     pub failed: Option<LogError>,
@@ -211,7 +211,12 @@ impl<W: Write> slots::Examiner for Examiner<'_, W> {
     }
 
     fn tell(&mut self, news: News) {
-        self.refused |= matches!(news, News::Refused { .. } | News::Back { .. });
+        match news {
+            // What is offered runs, whatever went for it.
+            News::Installed { .. } => self.refused = false,
+            News::Refused { .. } | News::Back { .. } => self.refused = true,
+            News::Note { .. } => {}
+        }
         for (step, text) in words(news, self.settings.seconds) {
             self.say(step, &text);
         }

@@ -46,7 +46,7 @@ pub struct Offer {
 
 /// What is thought of a package that goes.
 #[derive(Clone, Copy, PartialEq)]
-enum Verdict {
+enum Parting {
     /// It does not do, and is not taken again.
     Refused,
     Replaced,
@@ -128,10 +128,10 @@ impl Slots {
         };
         let proving = self.proving().is_some();
         let why = match (ended, offer) {
-            (Some(why), _) => Some((why, Verdict::Refused)),
+            (Some(why), _) => Some((why, Parting::Refused)),
             (None, Some(offer)) if proving && follows(offer) => {
                 let why = "another one is offered, and it had not proved itself yet".into();
-                Some((why, Verdict::Replaced))
+                Some((why, Parting::Replaced))
             }
             _ => None,
         };
@@ -169,7 +169,7 @@ impl Slots {
                 Ok(Some(Ok(Running { network, memory })))
             }
             Err(why) if self.before().is_some() => {
-                Ok(Some(self.back(&why, Verdict::Refused, examiner)?))
+                Ok(Some(self.back(&why, Parting::Refused, examiner)?))
             }
             Err(why) => Ok(Some(Err(why))),
         }
@@ -248,7 +248,7 @@ impl Slots {
     fn back<B: Examiner>(
         &mut self,
         why: &str,
-        verdict: Verdict,
+        verdict: Parting,
         examiner: &mut B,
     ) -> Result<Result<Running<B::Network>, String>, SettleError> {
         let (from, to) = (self.record.current, self.record.current.other());
@@ -289,7 +289,7 @@ impl Slots {
             memory = self.spare_memory(to, &network)?;
         }
         let mut next = self.record.clone();
-        if verdict == Verdict::Refused {
+        if verdict == Parting::Refused {
             next.refuse(of.clone(), why);
         }
         next.put(from, None);
