@@ -200,14 +200,13 @@ impl Slots {
             Err(error) => return Ok(Err(format!("the package's file: {error}"))),
         };
         let known = self.record.package(slot);
-        Ok(
-            match known.is_some_and(|known| known.id != sha256(&bytes)) {
-                true => Err("the package's file is damaged".into()),
-                false => examiner
-                    .verify(&bytes, None)
-                    .and_then(|(_, package)| examiner.load(package)),
-            },
-        )
+        if known.is_some_and(|known| known.id != sha256(&bytes)) {
+            return Ok(Err("the package's file is damaged".into()));
+        }
+        let verified = examiner.verify(&bytes, None);
+        // Loading takes memory enough.
+        drop(bytes);
+        Ok(verified.and_then(|(_, package)| examiner.load(package)))
     }
 
     fn open_memory(&self, slot: Slot, network: &impl Network) -> Result<Memory, MemoryError> {
