@@ -59,6 +59,15 @@ fn taught(storage: &Arc<Ram>, next: &mut u32) -> Board {
     board
 }
 
+/// Changes the last crop of a burst's file; what the file was.
+fn rot(storage: &Arc<Ram>, path: &str) -> Vec<u8> {
+    let good = get(&**storage, path, 1 << 20).unwrap().unwrap();
+    let mut bytes = good.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    put(&**storage, path, &bytes).unwrap();
+    good
+}
+
 fn refusal(board: &Board) -> &str {
     match &board.news[..] {
         [News::Refused { running, why }] if *running == version(board) => why,
@@ -323,10 +332,7 @@ fn a_burst_that_cannot_be_looked_at_keeps_the_package_that_knows_it() {
     let (storage, mut next) = (ram(), 0);
     drop(taught(&storage, &mut next));
     // A crop of the second burst rots.
-    let path = "a/bursts/0000000001";
-    let mut bytes = get(&*storage, path, 1 << 20).unwrap().unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    put(&*storage, path, &bytes).unwrap();
+    rot(&storage, "a/bursts/0000000001");
     let board = start(&storage, OTHER_NETWORK);
     let why = refusal(&board);
     assert!(
@@ -371,10 +377,7 @@ fn moving_that_was_under_way_is_not_taken_for_done_where_the_record_is_lost() {
     drop(taught(&storage, &mut next));
     // The second burst cannot be moved, so the first one alone is there.
     let path = "a/bursts/0000000001";
-    let good = get(&*storage, path, 1 << 20).unwrap().unwrap();
-    let mut bytes = good.clone();
-    *bytes.last_mut().unwrap() ^= 1;
-    put(&*storage, path, &bytes).unwrap();
+    let good = rot(&storage, path);
     drop(start(&storage, OTHER_NETWORK));
     assert_eq!(names(&*storage, "b/bursts").unwrap().len(), 1);
     put(&*storage, path, &good).unwrap();
@@ -412,10 +415,7 @@ fn a_number_that_is_used_again_is_the_new_burst() {
     let (storage, mut next) = (ram(), 0);
     drop(taught(&storage, &mut next));
     let path = "a/bursts/0000000000";
-    let good = get(&*storage, path, 1 << 20).unwrap().unwrap();
-    let mut bytes = good.clone();
-    *bytes.last_mut().unwrap() ^= 1;
-    put(&*storage, path, &bytes).unwrap();
+    let good = rot(&storage, path);
     // Held up by the first burst; the second one is there already, and then undone.
     let mut board = start(&storage, OTHER_NETWORK);
     assert!(refusal(&board).contains("burst 0"));
@@ -443,9 +443,7 @@ fn going_back_leaves_only_the_samples_behind_that_cannot_be_looked_at() {
     board.slots.go_back("by hand").unwrap();
     drop(board);
     let path = "b/bursts/0000000002";
-    let mut bytes = get(&*storage, path, 1 << 20).unwrap().unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    put(&*storage, path, &bytes).unwrap();
+    rot(&storage, path);
     let board = start(&storage, OTHER_NETWORK);
     let Some(News::Back { left, .. }) = board.news.last() else {
         panic!("{:?}", board.news);
