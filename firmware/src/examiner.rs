@@ -10,6 +10,7 @@ use lastlayer_shared::{
     backbone::{Backbone, Embedder},
     error::one_line,
     frame::Frame,
+    head::Layout,
     package::Package,
     preprocess::{Crop, INPUT_SIZES, Preprocess},
     view::View,
@@ -195,8 +196,8 @@ impl<W: Write> slots::Examiner for Examiner<'_, W> {
         };
         compare(
             &limits,
-            (&before.0.starting, before.1),
-            (&after.0.starting, after.1),
+            (&before.0.starting, before.0.backbone.layout(), before.1),
+            (&after.0.starting, after.0.backbone.layout(), after.1),
         )
     }
 
@@ -280,10 +281,13 @@ fn words(news: News, seconds: f64) -> Vec<(&'static str, String)> {
 /// and what it is called. And whether there is a head.
 type Called = (bool, Vec<(String, Option<String>)>);
 
-fn called(starting: &Starting, memory: &Memory) -> Result<Called, String> {
+/// What is taught, by the package and here, and what its embeddings are.
+type Taught<'a> = (&'a Starting, &'a Layout, &'a Memory);
+
+fn called((starting, layout, memory): Taught<'_>) -> Result<Called, String> {
     let classes = starting.classes(memory);
     let examples = starting.examples(memory, &classes);
-    let (head, called) = fit(&examples).map_err(|error| one_line(&error))?;
+    let (head, called) = fit(layout, &examples).map_err(|error| one_line(&error))?;
     let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
     let all = examples.iter().zip(called);
     let own = all.skip(examples.len() - memory.len());
@@ -294,15 +298,15 @@ fn called(starting: &Starting, memory: &Memory) -> Result<Called, String> {
 /// Why a package does too badly on what was taught here, where it does.
 fn compare(
     limits: &guard::Settings,
-    before: (&Starting, &Memory),
-    after: (&Starting, &Memory),
+    before: Taught<'_>,
+    after: Taught<'_>,
 ) -> Option<String> {
-    let after = match called(after.0, after.1) {
+    let after = match called(after) {
         Ok(after) => after,
         Err(why) => return Some(format!("no head can be fitted on its embeddings: {why}")),
     };
     // Where the one before does not do either, nothing is lost.
-    let (could, before) = called(before.0, before.1).ok()?;
+    let (could, before) = called(before).ok()?;
     let (can, after) = after;
     if could && !can {
         return Some("it brings too few classes to tell anything apart here".into());
@@ -355,8 +359,13 @@ mod tests {
         bare.samples.clear();
         let bare = Starting::new(bare, String::new());
         let limits = guard::Settings::default();
+        let layout = Layout::plain(2);
         let cost = |before: &Starting, after: &Starting| {
-            compare(&limits, (before, &taught), (after, &taught))
+            compare(
+                &limits,
+                (before, &layout, &taught),
+                (after, &layout, &taught),
+            )
         };
         assert_eq!(cost(&starting(), &starting()), None);
         let too_few = cost(&starting(), &bare).unwrap();

@@ -145,7 +145,7 @@ impl Start<'_> {
         let teachings = Teachings::new(starting, memory);
         let mut trainer = Trainer::new(
             teachings,
-            backbone.width(),
+            backbone.layout().clone(),
             config.camera.view,
             config.guard,
         );

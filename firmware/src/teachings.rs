@@ -2,7 +2,7 @@
 //! taught since. Classes and bursts of both become one list here.
 
 use lastlayer_shared::{
-    head::{Example, Head, HeadError, Kind},
+    head::{Example, Head, HeadError, Kind, Layout},
     package::Package,
     sample::{Sample, examples},
 };
@@ -32,10 +32,13 @@ fn name_here<'a>(memory: &'a Memory, class: &'a str) -> Option<&'a str> {
     changed.map_or(Some(class), |changed| changed.now.as_deref())
 }
 
-/// A head of these examples, where they are of two classes, and what heads that have not seen them
+/// A head of these examples, whose embeddings `layout` describes, where they are of two classes, and what heads that have not seen them
 /// call them.
-pub fn fit(examples: &[Example<'_>]) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
-    match Head::fit_judged(Kind::default(), examples) {
+pub fn fit(
+    layout: &Layout,
+    examples: &[Example<'_>],
+) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
+    match Head::fit_judged(Kind::default(), layout, examples) {
         Ok((head, called)) => Ok((Some(head), called)),
         Err(HeadError::TooFewClasses(_)) => Ok((None, vec![None; examples.len()])),
         Err(error) => Err(error),

@@ -12,7 +12,10 @@ use std::{
     thread,
 };
 
-use lastlayer_shared::{head::Head, view::View};
+use lastlayer_shared::{
+    head::{Head, Layout},
+    view::View,
+};
 
 use crate::{
     guard,
@@ -28,8 +31,8 @@ enum Change {
 
 pub struct Trainer {
     teachings: Teachings,
-    /// Numbers in an embedding.
-    width: usize,
+    /// Of the backbone's embeddings.
+    layout: Layout,
     /// What crops are taken from while this program runs.
     view: View,
     /// What became of classes since the start, the oldest first: one may be renamed or removed while
@@ -43,12 +46,12 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    pub fn new(teachings: Teachings, width: usize, view: View, guard: guard::Settings) -> Self {
+    pub fn new(teachings: Teachings, layout: Layout, view: View, guard: guard::Settings) -> Self {
         Self {
             guard,
             called: None,
             teachings,
-            width,
+            layout,
             view,
             changes: Vec::new(),
             warnings: Vec::new(),
@@ -58,7 +61,7 @@ impl Trainer {
     /// What is known at the start: with a head that was kept, else a new one.
     pub fn start(&mut self) -> Result<Knowledge, TrainError> {
         self.called = None;
-        match self.teachings.kept_head(self.width) {
+        match self.teachings.kept_head(self.layout.width()) {
             Some(head) => Ok(self.knowledge(Some(Arc::new(head)))),
             None => self.fit(),
         }
@@ -79,7 +82,7 @@ impl Trainer {
 
     fn fit(&mut self) -> Result<Knowledge, TrainError> {
         let classes = self.teachings.classes();
-        let (head, called) = fit(&self.teachings.examples(&classes))?;
+        let (head, called) = fit(&self.layout, &self.teachings.examples(&classes))?;
         Ok(self.keep(head, called, &classes))
     }
 

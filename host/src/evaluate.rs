@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 use lastlayer_shared::{
     backbone::Backbone,
     file, framed,
-    head::{Example, Head, HeadError, Kind},
+    head::{Example, Head, HeadError, Kind, Layout},
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -49,7 +49,9 @@ pub struct Embeddings {
     pub classes: Vec<String>,
     /// One a photo; indexes `classes`.
     pub labels: Vec<usize>,
-    /// One a photo, each as wide as the backbone's embedding.
+    /// Of the backbone.
+    pub layout: Layout,
+    /// One a photo, as `layout` describes them.
     pub embeddings: Vec<Vec<f32>>,
 }
 
@@ -125,6 +127,7 @@ pub fn embeddings(
     }
     Ok(Embeddings {
         classes: labelled.classes.clone(),
+        layout: backbone.layout().clone(),
         labels: labelled.photos.iter().map(|(class, _)| *class).collect(),
         embeddings: sums.iter().map(|sum| known[sum].clone()).collect(),
     })
@@ -196,7 +199,7 @@ pub fn score(
         let is_taught: std::collections::HashSet<usize> = taught.iter().copied().collect();
         for score in &mut scores {
             let start = Instant::now();
-            let head = Head::fit(score.kind, &examples)?;
+            let head = Head::fit(score.kind, &data.layout, &examples)?;
             score.train_ms.push(start.elapsed().as_secs_f64() * 1e3);
             let (mut right, mut sure, mut tested) = (0u64, 0.0, 0u64);
             for (photo, &label) in data.labels.iter().enumerate() {
@@ -235,6 +238,7 @@ mod tests {
             .collect();
         Embeddings {
             classes: vec!["a".into(), "b".into()],
+            layout: Layout::plain(3),
             labels,
             embeddings,
         }

@@ -1,18 +1,20 @@
 //! The backbone: the frozen network, run by tract. An ONNX file with one input
-//! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers; further outputs are
-//! ignored here.
+//! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers. Where there is an output
+//! named `taps` of the same form, its numbers come after; further outputs are ignored here.
 
 use std::sync::Arc;
 
 use prost::Message;
-use tract_onnx::prelude::*;
+use tract_onnx::{pb::ModelProto, prelude::*};
 
 use crate::{
     contain::{bounded, contain},
     file::sha256,
     frame::Frame,
+    head::Layout,
     network::{self, NetworkError},
     preprocess::{Preprocess, PreprocessError},
+    taps::{self, TAPS},
     view::View,
 };
 
@@ -29,6 +31,8 @@ pub enum BackboneError {
         "the network's output `{EMBEDDING}` has the shape {0}, not 1 x D numbers; export it again"
     )]
     Shape(String),
+    #[error("the network's output `{TAPS}` is not what its metadata say: {0}; export it again")]
+    Taps(String),
     #[error("the network failed on a frame: {0}")]
     Run(String),
     #[error("the network's answer holds a number that is not finite; its weights are damaged")]
@@ -42,7 +46,7 @@ pub enum BackboneError {
 pub struct Backbone {
     plan: Arc<TypedRunnableModel>,
     preprocess: Preprocess,
-    width: usize,
+    layout: Layout,
     id: String,
 }
 
@@ -52,29 +56,40 @@ impl Backbone {
         preprocess.check()?;
         let side = preprocess.input_size as usize;
         let mut proto = network::read(onnx, side)?;
+        let outputs = outputs(&proto);
         let plan = contain(|| {
             let model = tract_onnx::onnx()
                 .with_ignore_value_info(true)
                 .model_for_proto_model(&proto)?
-                .with_outputs_by_name([EMBEDDING])?
+                .with_outputs_by_name(outputs)?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
             bounded(model.into_typed()?)?
                 .into_optimized()?
                 .into_runnable()
         })
         .map_err(BackboneError::Load)?;
-        let width = contain(|| {
-            let fact = plan.model().output_fact(0)?;
-            Ok(match fact.shape.as_concrete() {
-                Some([1, width]) if fact.datum_type == f32::datum_type() => Ok(*width),
-                _ => Err(format!("{fact:?}")),
+        let width = |output: usize| {
+            contain(|| {
+                let fact = plan.model().output_fact(output)?;
+                Ok(match fact.shape.as_concrete() {
+                    Some([1, width @ 1..=network::MOST_WIDTH])
+                        if fact.datum_type == f32::datum_type() =>
+                    {
+                        Ok(*width)
+                    }
+                    _ => Err(format!("{fact:?}")),
+                })
             })
-        })
-        .map_err(BackboneError::Load)?
-        .map_err(BackboneError::Shape)?;
-        if !(1..=network::MOST_WIDTH).contains(&width) {
-            return Err(BackboneError::Shape(format!("1 x {width}")));
-        }
+            .map_err(BackboneError::Load)
+        };
+        let last = width(0)?.map_err(BackboneError::Shape)?;
+        let layout = match outputs.get(1) {
+            None => Layout::plain(last),
+            Some(_) => {
+                let width = width(1)?.map_err(BackboneError::Taps)?;
+                tapped(&proto, last, width).map_err(BackboneError::Taps)?
+            }
+        };
         let rules = serde_json::to_vec(preprocess)
             .map_err(|error| BackboneError::Load(error.to_string()))?;
         // Who wrote the file when and under which licence does not change an embedding.
@@ -87,7 +102,7 @@ impl Backbone {
         Ok(Self {
             plan,
             preprocess: preprocess.clone(),
-            width,
+            layout,
             id,
         })
     }
@@ -98,7 +113,12 @@ impl Backbone {
 
     /// Numbers in an embedding.
     pub fn width(&self) -> usize {
-        self.width
+        self.layout.width()
+    }
+
+    /// What the numbers of an embedding are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Names the network together with its preprocessing: embeddings with the same id may be
@@ -113,9 +133,31 @@ impl Backbone {
         Ok(Embedder {
             state,
             preprocess: self.preprocess.clone(),
-            width: self.width,
+            width: self.width(),
         })
     }
+}
+
+/// Those that are used, `embedding` first.
+fn outputs(proto: &ModelProto) -> &'static [&'static str] {
+    let mut outputs = proto.graph.iter().flat_map(|graph| &graph.output);
+    match outputs.any(|output| output.name == TAPS) {
+        true => &[EMBEDDING, TAPS],
+        false => &[EMBEDDING],
+    }
+}
+
+/// The layout of an embedding of `last` numbers and `width` numbers of taps.
+fn tapped(proto: &ModelProto, last: usize, width: usize) -> Result<Layout, String> {
+    let taps = match taps::layout(proto)? {
+        Some(taps) => taps.iter().map(|tap| tap.width as usize).collect(),
+        None => vec![width],
+    };
+    let said = taps.iter().fold(0, |sum: usize, &tap| sum.saturating_add(tap));
+    if said != width {
+        return Err(format!("they list {said} numbers, it has {width}"));
+    }
+    Layout::new([last].into_iter().chain(taps)).ok_or_else(|| "a tap has no numbers".into())
 }
 
 /// Runs a backbone on frames; keeps its buffers from one to the next.
@@ -151,11 +193,11 @@ impl Embedder {
         let embedding = contain(|| {
             let input = Tensor::from_shape(&[1, 3, side, side], numbers)?;
             let outputs = state.run(tvec!(input.into_tvalue()))?;
-            Ok(outputs[0]
-                .to_plain_array_view::<f32>()?
-                .iter()
-                .copied()
-                .collect::<Vec<f32>>())
+            let mut embedding = Vec::<f32>::with_capacity(self.width);
+            for output in &outputs {
+                embedding.extend(output.to_plain_array_view::<f32>()?.iter());
+            }
+            Ok(embedding)
         })
         .map_err(BackboneError::Run)?;
         if embedding.iter().any(|v| !v.is_finite()) {

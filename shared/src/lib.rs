@@ -13,6 +13,7 @@ pub mod package;
 pub mod photos;
 pub mod preprocess;
 pub mod sample;
+pub mod taps;
 pub mod trust;
 pub mod verdict;
 pub mod view;

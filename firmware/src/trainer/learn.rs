@@ -110,7 +110,7 @@ impl Trainer {
         let mut examples = self.teachings.examples(classes);
         let before = match self.called.take() {
             Some(called) => called,
-            None => fit(&examples)?.1,
+            None => fit(&self.layout, &examples)?.1,
         };
         let is_new = examples.iter().all(|example| example.class != place);
         // The same number that it gets, as far as the head can tell: a later one than all others.
@@ -119,7 +119,7 @@ impl Trainer {
             class: place,
             burst: u32::MAX,
         }));
-        let (head, called) = fit(&examples)?;
+        let (head, called) = fit(&self.layout, &examples)?;
         let judged = examples.iter().zip(before.iter().zip(&called));
         let judged: Vec<Judged> = judged
             .map(|(example, (before, after))| Judged {

@@ -6,7 +6,7 @@ fn trainer() -> Trainer {
     let memory = memory("net", 2);
     Trainer::new(
         Teachings::new(Starting::new(package(), "hash".into()), memory),
-        2,
+        Layout::plain(2),
         View::default(),
         guard::Settings::default(),
     )

@@ -8,7 +8,13 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use lastlayer_shared::{backbone::EMBEDDING, error::plain, file, network, preprocess::Preprocess};
+use lastlayer_shared::{
+    backbone::EMBEDDING,
+    error::plain,
+    file, network,
+    preprocess::Preprocess,
+    taps::Tap,
+};
 
 use crate::{
     graph::{
@@ -16,7 +22,7 @@ use crate::{
         cost::{self, NetworkCost},
         cut,
         metadata::Metadata,
-        mobilenet_v2::{self, Normalisation},
+        mobilenet_v2::{self, Normalisation, TAPPED},
         onnx::{self, ModelProto},
     },
     pretrained::{
@@ -52,6 +58,9 @@ pub struct Export {
     /// How a file's network wants its pictures: imagenet, symmetric, unit, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     preprocess: Option<String>,
+    /// Only the last embedding, without what heads may take from the middle layers of a MobileNetV2
+    #[arg(long)]
+    no_taps: bool,
 }
 
 /// What was found out about the source before anything is built.
@@ -63,6 +72,8 @@ struct Source {
     folder: Option<PathBuf>,
     preprocess: Preprocess,
     input_size: Option<u32>,
+    /// Wanted, where the architecture is known.
+    taps: bool,
     provenance: BTreeMap<String, String>,
 }
 
@@ -71,6 +82,7 @@ struct Built {
     whole: ModelProto,
     backbone: ModelProto,
     before: NetworkCost,
+    taps: Vec<Tap>,
     removed: Vec<(String, String)>,
     input_size: u32,
     /// The size that the source was made for, where it says one.
@@ -86,6 +98,7 @@ impl Export {
             input_size: Some(input_size),
             recipes: None,
             preprocess: None,
+            no_taps: false,
         }
     }
 
@@ -98,6 +111,7 @@ impl Export {
         preprocess.check()?;
         let metadata = Metadata {
             preprocess: preprocess.clone(),
+            taps: built.taps,
             provenance: source.provenance.clone(),
         };
         let mut backbone = built.backbone;
@@ -107,12 +121,18 @@ impl Export {
         // As boards judge it.
         network::read(&bytes, built.input_size as usize)?;
         let width = graph::embedding_width(&written)?;
-        let apart = compare::largest_difference(&built.whole, EMBEDDING, &written, &preprocess)
-            .map_err(|error| error.at_size(built.input_size, built.own_size))?;
+        let mut apart = 0.0f32;
+        let outputs = metadata.outputs();
+        for output in outputs {
+            let difference =
+                compare::largest_difference(&built.whole, &written, output, &preprocess)
+                    .map_err(|error| error.at_size(built.input_size, built.own_size))?;
+            apart = apart.max(difference);
+        }
         if apart > AGREES {
             return Err(GraphError::Disagrees(apart).into());
         }
-        let mut after = cost::of(&written, EMBEDDING)?;
+        let mut after = cost::of(&written, outputs)?;
         after.file_bytes = bytes.len() as u64;
         file::write(&self.output, &bytes)?;
         print_table(&built.before, &after);
@@ -127,6 +147,9 @@ impl Export {
             "input: 1 x 3 x {size} x {size}   embedding: {width} numbers",
             size = built.input_size
         );
+        if !metadata.taps.is_empty() {
+            crate::say!("taps: {}", metadata.tap_list());
+        }
         crate::say!("largest difference from the source over embeddings: {apart:.1e}");
         crate::say!("wrote {}", self.output.display());
         Ok(())
@@ -162,6 +185,7 @@ impl Export {
                 None => recipe.preprocess.clone(),
             },
             input_size: self.input_size.or(Some(recipe.preprocess.input_size)),
+            taps: !self.no_taps,
             provenance: provenance([
                 ("recipe", recipe.name),
                 ("source", recipe.description),
@@ -203,6 +227,7 @@ impl Export {
             folder: Some(path.parent().unwrap_or(Path::new(".")).into()),
             preprocess,
             input_size,
+            taps: !self.no_taps,
             provenance: provenance([
                 ("source", name),
                 ("source_sha256", file::sha256(&bytes)),
@@ -262,10 +287,11 @@ fn build(source: &Source) -> anyhow::Result<Built> {
 
 fn from_weights(source: &Source, weights: &StateDict) -> anyhow::Result<Built> {
     let size = source.input_size.unwrap_or(source.preprocess.input_size);
-    let make = |normalisation| mobilenet_v2::build(weights, size as usize, normalisation);
-    let whole = make(Normalisation::Apart)?;
-    let backbone = make(Normalisation::Folded)?;
-    let mut before = cost::of(&whole, EMBEDDING)?;
+    let tapped: &[usize] = if source.taps { &TAPPED } else { &[] };
+    let make = |normalisation| mobilenet_v2::build(weights, size as usize, normalisation, tapped);
+    let whole = make(Normalisation::Apart)?.0;
+    let (backbone, taps) = make(Normalisation::Folded)?;
+    let mut before = cost::of(&whole, &[EMBEDDING])?;
     let trained = |name: &str| !name.contains(".running_");
     let sizes = weights.iter().filter(|(name, _)| trained(name));
     before.parameters = sizes.map(|(_, tensor)| tensor.data.len() as u64).sum();
@@ -279,6 +305,7 @@ fn from_weights(source: &Source, weights: &StateDict) -> anyhow::Result<Built> {
     Ok(Built {
         backbone,
         whole,
+        taps,
         before,
         removed,
         input_size: size,
@@ -296,12 +323,13 @@ fn from_classifier(source: &Source, model: ModelProto) -> anyhow::Result<Built> 
     };
     // tract does not know every operator that may follow a classifier and is cut off with it.
     let mut before =
-        cost::of(&cut.whole, &cut.scores).or_else(|_| cost::of(&cut.whole, EMBEDDING))?;
+        cost::of(&cut.whole, &[&cut.scores]).or_else(|_| cost::of(&cut.whole, &[EMBEDDING]))?;
     before.operators = onnx::graph(&cut.backbone)?.node.len() + cut.removed.len();
     before.file_bytes = source.bytes.len() as u64;
     Ok(Built {
         whole: cut.whole,
         backbone: cut.backbone,
+        taps: Vec::new(),
         before,
         removed: cut.removed,
         input_size: cut.size,

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::class_table;
 use crate::{
-    graph::{cost, onnx},
+    graph::{cost, metadata::Metadata, onnx},
     signing, ui,
 };
 
@@ -46,7 +46,13 @@ impl Inspect {
         };
         let package = package.with_context(place)?;
         let model = onnx::decode(&package.backbone)?;
-        let mut cost = cost::of(&model, EMBEDDING)?;
+        let metadata = Metadata::read(&model)?;
+        let taps = metadata.filter(|metadata| !metadata.taps.is_empty());
+        let mut cost = cost::of(&model, &[EMBEDDING])?;
+        let tap_macs = match &taps {
+            Some(metadata) => cost::of(&model, metadata.outputs())?.macs - cost.macs,
+            None => 0,
+        };
         cost.file_bytes = package.backbone.len() as u64;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let difference = package.run_self_test(&mut backbone.embedder()?)?;
@@ -70,7 +76,9 @@ impl Inspect {
                 "provenance": package.provenance,
                 "backbone": {
                     "id": backbone.id(),
-                    "embedding_width": backbone.width(),
+                    "embedding_width": backbone.layout().last(),
+                    "taps": taps.map(|metadata| metadata.taps),
+                    "tap_macs": tap_macs,
                     "operators": cost.operators,
                     "parameters": cost.parameters,
                     "macs": cost.macs,
@@ -98,11 +106,19 @@ impl Inspect {
         );
         crate::say!(
             "backbone: {size} x {size} pixels -> {} numbers; {} parameters, {} multiply-accumulates, {}",
-            backbone.width(),
+            backbone.layout().last(),
             ui::amount(cost.parameters).trim(),
             ui::amount(cost.macs).trim(),
             ui::bytes(cost.file_bytes)
         );
+        if let Some(metadata) = &taps {
+            crate::say!(
+                "taps: {}; {} multiply-accumulates, {:.2}% more",
+                metadata.tap_list(),
+                ui::amount(tap_macs).trim(),
+                tap_macs as f64 / cost.macs.max(1) as f64 * 100.0
+            );
+        }
         for (key, value) in &package.provenance {
             // Whoever made the file wrote these: they get one line each, and no command of a terminal.
             crate::say!("{}: {}", plain(key), plain(value));

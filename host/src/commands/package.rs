@@ -96,7 +96,11 @@ impl Pack {
         };
         let head = match samples.is_empty() {
             true => None,
-            false => Some(Head::fit(Kind::default(), &examples(&samples))?),
+            false => Some(Head::fit(
+                Kind::default(),
+                backbone.layout(),
+                &examples(&samples),
+            )?),
         };
         let package = Package {
             version: self.version,

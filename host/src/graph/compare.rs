@@ -1,8 +1,6 @@
 //! Does the written backbone say the same as what it was made from?
 
-use lastlayer_shared::{
-    backbone::EMBEDDING, contain::contain, frame::Frame, preprocess::Preprocess,
-};
+use lastlayer_shared::{contain::contain, frame::Frame, preprocess::Preprocess};
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,20 +11,20 @@ use super::{GraphError, onnx::ModelProto, typed};
 /// The number of made-up pictures that are compared.
 const PICTURES: u64 = 3;
 
-/// The largest absolute difference between any two numbers of the embeddings of `source` (its
-/// tensor `tensor`) and of `backbone`, over made-up pictures.
+/// The largest absolute difference between any two numbers of `output` as `source` and as `backbone`
+/// have it, over made-up pictures.
 pub fn largest_difference(
     source: &ModelProto,
-    tensor: &str,
     backbone: &ModelProto,
+    output: &str,
     preprocess: &Preprocess,
 ) -> Result<f32, GraphError> {
     let side = preprocess.input_size as usize;
     let runnable = |model: &ModelProto, output: &str| {
-        let typed = typed(model, output)?;
+        let typed = typed(model, &[output])?;
         contain(|| typed.into_optimized()?.into_runnable()).map_err(GraphError::Unsupported)
     };
-    let (expected, got) = (runnable(source, tensor)?, runnable(backbone, EMBEDDING)?);
+    let (expected, got) = (runnable(source, output)?, runnable(backbone, output)?);
     let mut largest = 0.0f32;
     for seed in 0..PICTURES {
         let picture = made_up_picture(preprocess.input_size, seed);

@@ -23,9 +23,9 @@ pub struct NetworkCost {
     pub file_bytes: u64,
 }
 
-/// Measures the part of `model` that `output` needs. `file_bytes` is left to the caller.
-pub fn of(model: &ModelProto, output: &str) -> Result<NetworkCost, GraphError> {
-    let typed = typed(model, output)?;
+/// Measures the part of `model` that `outputs` need. `file_bytes` is left to the caller.
+pub fn of(model: &ModelProto, outputs: &[&str]) -> Result<NetworkCost, GraphError> {
+    let typed = typed(model, outputs)?;
     let macs = contain(|| {
         let mut macs = 0u64;
         for node in typed.nodes() {

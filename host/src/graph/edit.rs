@@ -116,10 +116,10 @@ pub fn drop_unused(graph: &mut GraphProto) -> Vec<(String, String)> {
     removed
 }
 
-/// The part of the network that computes `tensor`, without a copy of anything else.
-pub fn part(model: &ModelProto, tensor: &str) -> Result<ModelProto, GraphError> {
+/// The part of the network that computes `tensors`, without a copy of anything else.
+pub fn part(model: &ModelProto, tensors: &[&str]) -> Result<ModelProto, GraphError> {
     let graph = onnx::graph(model)?;
-    let (keep, names) = needed(graph, &[tensor]);
+    let (keep, names) = needed(graph, tensors);
     let nodes = graph.node.iter().zip(&keep);
     let initializers = graph.initializer.iter();
     let part = GraphProto {

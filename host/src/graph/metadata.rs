@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use lastlayer_shared::preprocess::Preprocess;
+use lastlayer_shared::{
+    backbone::EMBEDDING,
+    error::plain,
+    preprocess::Preprocess,
+    taps::{self, Tap},
+};
 
 use super::{
     GraphError,
@@ -13,10 +18,14 @@ use super::{
 /// All our keys start with this.
 const PREFIX: &str = "lastlayer.";
 const PREPROCESS: &str = "preprocess";
+/// `taps::KEY` without the prefix.
+const TAPS: &str = "taps";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     pub preprocess: Preprocess,
+    /// Of the output `taps`, in its order.
+    pub taps: Vec<Tap>,
     /// `license`, `source`, `source_sha256`, `recipe` and the like.
     pub provenance: BTreeMap<String, String>,
 }
@@ -24,8 +33,10 @@ pub struct Metadata {
 impl Metadata {
     /// Replaces what the model said before; keys of others stay.
     pub fn write(&self, model: &mut ModelProto) -> Result<(), GraphError> {
-        let rules = serde_json::to_string(&self.preprocess)
-            .map_err(|error| GraphError::Metadata(PREPROCESS, error.to_string()))?;
+        let wrong = |error: serde_json::Error| GraphError::Metadata(PREPROCESS, error.to_string());
+        let rules = serde_json::to_string(&self.preprocess).map_err(wrong)?;
+        let taps = serde_json::to_string(&self.taps).map_err(wrong)?;
+        let taps = (!self.taps.is_empty()).then(|| (TAPS.to_owned(), taps));
         model
             .metadata_props
             .retain(|entry| !entry.key.starts_with(PREFIX));
@@ -33,7 +44,8 @@ impl Metadata {
             .provenance
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()))
-            .chain([(PREPROCESS.to_owned(), rules)]);
+            .chain([(PREPROCESS.to_owned(), rules)])
+            .chain(taps);
         model
             .metadata_props
             .extend(entries.map(|(key, value)| StringStringEntryProto {
@@ -41,6 +53,21 @@ impl Metadata {
                 value,
             }));
         Ok(())
+    }
+
+    /// The outputs that boards use.
+    pub fn outputs(&self) -> &'static [&'static str] {
+        match self.taps.as_slice() {
+            [] => &[EMBEDDING],
+            _ => &[EMBEDDING, taps::TAPS],
+        }
+    }
+
+    /// What the output `taps` holds, for people.
+    pub fn tap_list(&self) -> String {
+        let taps = self.taps.iter();
+        let taps = taps.map(|tap| format!("{} numbers of {}", tap.width, plain(&tap.layer)));
+        taps.collect::<Vec<_>>().join(", ")
     }
 
     /// `None` for a network that `lastlayer export` has not written.
@@ -61,8 +88,11 @@ impl Metadata {
         preprocess
             .check()
             .map_err(|error| GraphError::Metadata(PREPROCESS, error.to_string()))?;
+        let taps = taps::layout(model).map_err(|error| GraphError::Metadata(TAPS, error))?;
+        entries.remove(TAPS);
         Ok(Some(Self {
             preprocess,
+            taps: taps.unwrap_or_default(),
             provenance: entries,
         }))
     }
@@ -82,6 +112,10 @@ mod tests {
         assert_eq!(Metadata::read(&model).unwrap(), None);
         let metadata = Metadata {
             preprocess: Preprocess::named("imagenet", 96).unwrap(),
+            taps: vec![Tap {
+                layer: "features.12".into(),
+                width: 576,
+            }],
             provenance: [("license".to_owned(), "MIT".to_owned())].into(),
         };
         metadata.write(&mut model).unwrap();

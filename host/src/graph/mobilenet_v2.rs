@@ -10,7 +10,10 @@ use super::{
     onnx::{self, GraphProto, ModelProto, NodeProto, TensorProto},
 };
 use crate::pretrained::state_dict::{StateDict, Tensor};
-use lastlayer_shared::backbone::EMBEDDING;
+use lastlayer_shared::{
+    backbone::EMBEDDING,
+    taps::{TAPS, Tap},
+};
 
 const NAME: &str = "MobileNetV2";
 /// The stem, 17 blocks, the last convolution.
@@ -44,12 +47,19 @@ fn wrong(reason: impl Into<String>) -> GraphError {
     }
 }
 
-/// Input `1 x 3 x size x size`, output `embedding`.
+/// The blocks whose hidden activations (after the depthwise convolution) become taps: chosen on
+/// vehicle photos whose number mod 8 is 3, 5 and 7 and on CIFAR-10's first two batches
+/// (docs/learning.md).
+pub const TAPPED: [usize; 2] = [12, 14];
+
+/// Input `1 x 3 x size x size`, output `embedding`; and output `taps`, the averages over positions of
+/// the hidden activations of blocks `tapped`, where there are any: with what they are.
 pub fn build(
     weights: &StateDict,
     size: usize,
     normalisation: Normalisation,
-) -> Result<ModelProto, GraphError> {
+    tapped: &[usize],
+) -> Result<(ModelProto, Vec<Tap>), GraphError> {
     let mut builder = Builder {
         normalisation,
         nodes: Vec::new(),
@@ -64,11 +74,18 @@ pub fn build(
         name: "input".into(),
         channels: 3,
     };
+    let mut taps = Vec::new();
     for (stage, layers) in stages.iter().enumerate() {
         top = match (stage, layers.as_slice()) {
             (0, [stem]) => builder.dense(top, stem, 2, true)?,
             (last, [head]) if last == STAGES - 1 => builder.dense(top, head, 1, true)?,
-            (1..=17, layers) => builder.block(top, layers, STRIDES[stage - 1])?,
+            (1..=17, layers) => {
+                let (hidden, top) = builder.block(top, layers, STRIDES[stage - 1])?;
+                if tapped.contains(&stage) {
+                    taps.push(hidden);
+                }
+                top
+            }
             (_, layers) => {
                 return Err(wrong(format!(
                     "features.{stage} has {} convolutions",
@@ -77,26 +94,32 @@ pub fn build(
             }
         };
     }
-    builder.nodes.push(onnx::node(
-        "GlobalAveragePool",
-        &[&top.name],
-        "pool",
-        vec![],
-    ));
-    builder.nodes.push(onnx::node(
-        "Flatten",
-        &["pool"],
-        EMBEDDING,
-        vec![onnx::int("axis", 1)],
-    ));
-    Ok(onnx::model(GraphProto {
+    builder.average(&top, EMBEDDING);
+    let mut output = vec![onnx::value(EMBEDDING, &[1, top.channels])];
+    if !taps.is_empty() {
+        let pooled: Vec<String> = taps.iter().map(|tap| format!("{}.mean", tap.name)).collect();
+        for (tap, name) in taps.iter().zip(&pooled) {
+            builder.average(tap, name);
+        }
+        let names: Vec<&str> = pooled.iter().map(String::as_str).collect();
+        let axis = vec![onnx::int("axis", 1)];
+        builder.nodes.push(onnx::node("Concat", &names, TAPS, axis));
+        let width = taps.iter().map(|tap| tap.channels).sum();
+        output.push(onnx::value(TAPS, &[1, width]));
+    }
+    let model = onnx::model(GraphProto {
         name: NAME.into(),
         node: builder.nodes,
         initializer: builder.weights,
         input: vec![onnx::value("input", &[1, 3, size, size])],
-        output: vec![onnx::value(EMBEDDING, &[1, top.channels])],
+        output,
         ..GraphProto::default()
-    }))
+    });
+    let taps = taps.into_iter().map(|tap| Tap {
+        layer: tap.name,
+        width: tap.channels as u32,
+    });
+    Ok((model, taps.collect()))
 }
 
 /// The classifier that the state dict carries beside the backbone, as (inputs, classes).
@@ -189,14 +212,24 @@ struct Builder {
 }
 
 impl Builder {
+    /// The average over positions, as `1 x channels` numbers named `name`.
+    fn average(&mut self, map: &Top, name: &str) {
+        let pool = format!("{name}.pool");
+        self.nodes
+            .push(onnx::node("GlobalAveragePool", &[&map.name], &pool, vec![]));
+        let axis = vec![onnx::int("axis", 1)];
+        self.nodes
+            .push(onnx::node("Flatten", &[&pool], name, axis));
+    }
+
     /// Expansion (missing in the first block), depthwise, projection; the input is added where the
-    /// shapes allow it.
+    /// shapes allow it. The hidden activations after the depthwise convolution, and the output.
     fn block(
         &mut self,
         input: Top,
         layers: &[Convolution<'_>],
         stride: i64,
-    ) -> Result<Top, GraphError> {
+    ) -> Result<(Top, Top), GraphError> {
         let (expand, depthwise, project) = match layers {
             [depthwise, project] => (None, depthwise, project),
             [expand, depthwise, project] => (Some(expand), depthwise, project),
@@ -208,6 +241,7 @@ impl Builder {
         }
         let channels = top.channels;
         top = self.convolution(top, depthwise, stride, channels, true)?;
+        let hidden = top.clone();
         top = self.dense(top, project, 1, false)?;
         if stride == 1 && top.channels == input.channels {
             let sum = format!("{}.sum", project.name);
@@ -215,7 +249,7 @@ impl Builder {
                 .push(onnx::node("Add", &[&input.name, &top.name], &sum, vec![]));
             top.name = sum;
         }
-        Ok(top)
+        Ok((hidden, top))
     }
 
     fn dense(

@@ -106,24 +106,24 @@ impl std::fmt::Display for Shape<'_> {
     }
 }
 
-/// The network as tract understands it, with `output` as its only output. What is not needed for it
+/// The network as tract understands it, with `outputs` as its only outputs. What is not needed for it
 /// may be beyond tract.
-fn typed(model: &ModelProto, output: &str) -> Result<TypedModel, GraphError> {
-    let part = edit::part(model, output)?;
+fn typed(model: &ModelProto, outputs: &[&str]) -> Result<TypedModel, GraphError> {
+    let part = edit::part(model, outputs)?;
     contain(|| {
         plausible(&part)?;
         scalars::check(&part)?;
         // Asks tract.
         norms::check(&part)?;
         let model = tract_onnx::onnx().model_for_proto_model(&part)?;
-        bounded(model.with_outputs_by_name([output])?.into_typed()?)
+        bounded(model.with_outputs_by_name(outputs)?.into_typed()?)
     })
     .map_err(GraphError::Unsupported)
 }
 
 /// The shape and number type of one tensor of the network; sides that are not numbers are an error.
 fn fact_of(model: &ModelProto, tensor: &str) -> Result<(Vec<usize>, DatumType), GraphError> {
-    let typed = typed(model, tensor)?;
+    let typed = typed(model, &[tensor])?;
     let fact = typed
         .output_fact(0)
         .map_err(|error| GraphError::Unsupported(error.to_string()))?;

@@ -1,73 +1,165 @@
-//! The temperature of a head: the number that its logits are divided by so that its confidence
-//! means what it says (Guo et al., "On calibration of modern neural networks", ICML 2017), found
-//! on examples that the head has not seen. Whole bursts are held back together, because the frames
-//! of one press are near-copies.
+//! Confidence that means what it says: the number that a head's logits are multiplied by (one over the
+//! temperature of Guo et al., "On calibration of modern neural networks", ICML 2017), found on
+//! examples that the head had not seen. Whole bursts are held back together, because the frames of one
+//! press are near-copies.
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::Axis;
 
-use super::{Design, Kind};
+use super::{Kind, design::Design};
+
+/// What heads said of examples that they had not seen.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Places in the design.
+    pub rows: Vec<usize>,
+    pub labels: Vec<usize>,
+    /// `classes` numbers an example.
+    pub logits: Vec<f64>,
+    classes: usize,
+}
+
+/// How sharp logits should be, and how well they then fit.
+pub struct Fit {
+    /// Above 0.
+    pub sharpness: f64,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+}
+
+impl Judged {
+    pub fn new(classes: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            labels: Vec::new(),
+            logits: Vec::new(),
+            classes,
+        }
+    }
+
+    pub fn push(&mut self, row: usize, label: usize, logits: impl Iterator<Item = f64>) {
+        self.rows.push(row);
+        self.labels.push(label);
+        self.logits.extend(logits);
+    }
+
+    /// Adds `factor` times what others said of the same examples; nothing yet is zeros.
+    pub fn add(&mut self, factor: f64, others: &Judged) {
+        if self.rows.is_empty() {
+            self.rows.clone_from(&others.rows);
+            self.labels.clone_from(&others.labels);
+            self.logits = vec![0.0; others.logits.len()];
+        }
+        let pairs = self.logits.iter_mut().zip(&others.logits);
+        pairs.for_each(|(sum, logit)| *sum += factor * logit);
+    }
+
+    /// One row of logits an example.
+    pub fn each(&self) -> impl Iterator<Item = &[f64]> {
+        self.logits.chunks_exact(self.classes)
+    }
+
+    /// For each example of a design of `rows`, the class whose logit is the highest; `None` where it
+    /// was not judged.
+    pub fn called(&self, rows: usize) -> Vec<Option<usize>> {
+        let mut called = vec![None; rows];
+        for (&row, logits) in self.rows.iter().zip(self.each()) {
+            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            called[row] = best.map(|(class, _)| class);
+        }
+        called
+    }
+}
+
+/// Newton steps, and how much the sharpness may change in one.
+const STEPS: usize = 30;
+const LEAP: f64 = 4.0;
+const ENOUGH: f64 = 1e-6;
+/// The sharpness where the loss would be least at none at all: the head is worse than guessing.
+const DULL: f64 = 1e-3;
+
+/// The sharpness that makes `judged` likeliest, with targets a little short of certainty as Platt has
+/// them ("Probabilistic outputs for support vector machines", 1999): of n examples that were all
+/// right, one more might not have been. `None` where there are no examples, or their logits are all alike or not finite.
+pub fn sharpness(judged: &Judged) -> Option<Fit> {
+    let (rows, classes) = (judged.rows.len(), judged.classes);
+    let variance = |row: &[f64]| {
+        let mean = row.iter().sum::<f64>() / classes as f64;
+        row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / classes as f64
+    };
+    let spread = judged.each().map(variance).sum::<f64>() / rows.max(1) as f64;
+    if rows == 0 || !spread.is_finite() || spread < 1e-24 {
+        return None;
+    }
+    let unsure = 1.0 / (rows as f64 + 2.0);
+    let other = unsure / (classes as f64 - 1.0);
+    // Mean loss and its first and second derivative.
+    let at = |sharpness: f64| {
+        let (mut loss, mut slope, mut curvature) = (0.0, 0.0, 0.0);
+        for (row, &label) in judged.each().zip(&judged.labels) {
+            let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
+            let mut all = 0.0;
+            for &logit in row {
+                let below = logit - highest;
+                let share = (below * sharpness).exp();
+                sum += share;
+                first += share * below;
+                second += share * below * below;
+                all += below;
+            }
+            let (first, second) = (first / sum, second / sum);
+            let wanted = (1.0 - unsure - other) * (row[label] - highest) + other * all;
+            loss += sum.ln() - sharpness * wanted;
+            slope += first - wanted;
+            curvature += second - first * first;
+        }
+        let count = rows as f64;
+        (loss / count, slope / count, curvature / count)
+    };
+    let mut sharpness = 1.0 / spread.sqrt();
+    let least = sharpness * DULL;
+    for _ in 0..STEPS {
+        let (_, slope, curvature) = at(sharpness);
+        let step = if curvature > 0.0 { slope / curvature } else { slope.signum() * sharpness };
+        let next = (sharpness - step).clamp(sharpness / LEAP, sharpness * LEAP).max(least);
+        let moved = (next - sharpness).abs();
+        sharpness = next;
+        if moved <= ENOUGH * sharpness {
+            break;
+        }
+    }
+    Some(Fit { sharpness, loss: at(sharpness).0 })
+}
 
 const FOLDS: usize = 4;
-/// Tried temperatures: powers of two from 2^-5 to 2^6 in steps of a quarter.
-const GRID: std::ops::RangeInclusive<i32> = -20..=24;
 
-/// The temperature that makes the held-back examples likeliest for a head fitted as `fitted` was, and
-/// for each example the row of the head that had not seen it and called it so. Where no class can
-/// spare a burst, or what is left is too little to fit a head of the same kind, there is nothing to
-/// judge by, and each kind's `uncalibrated` temperature is used.
-pub fn temperature(kind: Kind, fitted: Kind, design: &Design) -> (f32, Vec<Option<usize>>) {
-    let nothing = || (uncalibrated(fitted), vec![None; design.labels.len()]);
+/// What heads of `kind` say of the bursts held back from them, a quarter of each class's at a time.
+pub fn held_back(kind: Kind, design: &Design) -> Judged {
     let folds = folds(design);
-    let mut judged: Vec<(Vec<f32>, usize)> = Vec::new();
-    let mut called = vec![None; design.labels.len()];
+    let mut judged = Judged::new(design.classes);
     for fold in 0..FOLDS {
         let held: Vec<usize> = rows(&folds, |f| f == Some(fold));
         if held.is_empty() {
             continue;
         }
-        let kept = design.select(&rows(&folds, |f| f != Some(fold)));
-        let head = kept.fit(kind);
-        if head.kind != fitted {
-            return nothing();
-        }
-        let logits = head.logits(design.features.select(Axis(0), &held).view());
+        let head = kind.linear(&design.select(&rows(&folds, |f| f != Some(fold))));
+        let logits = head.logits(design.embedding().select(Axis(0), &held).view());
         for (row, &example) in logits.outer_iter().zip(&held) {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            called[example] = best.map(|(place, _)| place);
-            judged.push((row.to_vec(), design.labels[example]));
+            judged.push(example, design.labels[example], row.iter().map(|&v| f64::from(v)));
         }
     }
-    if judged.is_empty() {
-        return nothing();
-    }
-    let loss = |temperature: f32| -> f64 {
-        judged
-            .iter()
-            .map(|(logits, label)| cross_entropy(ArrayView1::from(logits), *label, temperature))
-            .sum()
-    };
-    let temperature = GRID
-        .map(|power| (power as f32 / 4.0).exp2())
-        .map(|temperature| (temperature, loss(temperature)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(uncalibrated(fitted), |(temperature, _)| temperature);
-    (temperature, called)
+    judged
 }
 
 /// Deals the bursts of every class round-robin to the folds; `None` for examples that are never
 /// held back because their class has no other burst.
 fn folds(design: &Design) -> Vec<Option<usize>> {
-    let mut folds = vec![None; design.labels.len()];
-    for class in 0..design.classes {
-        let members = || (0..folds.len()).filter(|&row| design.labels[row] == class);
-        let mut bursts: Vec<u32> = members().map(|row| design.bursts[row]).collect();
-        bursts.sort_unstable();
-        bursts.dedup();
-        if bursts.len() < 2 {
-            continue;
-        }
-        for row in members().collect::<Vec<_>>() {
-            folds[row] = Some(bursts.partition_point(|&b| b < design.bursts[row]) % FOLDS);
+    let mut folds = vec![None; design.rows()];
+    for of_class in design.by_burst().chunk_by(|a, b| a.class == b.class) {
+        if of_class.len() > 1 {
+            for (turn, burst) in of_class.iter().enumerate() {
+                burst.rows.iter().for_each(|&row| folds[row] = Some(turn % FOLDS));
+            }
         }
     }
     folds
@@ -75,34 +167,4 @@ fn folds(design: &Design) -> Vec<Option<usize>> {
 
 fn rows(folds: &[Option<usize>], wanted: impl Fn(Option<usize>) -> bool) -> Vec<usize> {
     (0..folds.len()).filter(|&row| wanted(folds[row])).collect()
-}
-
-fn cross_entropy(logits: ArrayView1<'_, f32>, label: usize, temperature: f32) -> f64 {
-    let scaled = logits.mapv(|v| f64::from(v / temperature));
-    let highest = scaled.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-    scaled.mapv(|v| (v - highest).exp()).sum().ln() + highest - scaled[label]
-}
-
-/// For heads that nothing could be held back from: a little on the careful side of what was likeliest
-/// on the vehicle photos whose number mod 8 is 5 at one and two a class.
-pub fn uncalibrated(kind: Kind) -> f32 {
-    match kind {
-        Kind::Means => 1.0,
-        Kind::Ridge => 1.0,
-        Kind::Logistic => 0.4,
-        Kind::Lda => 1.0,
-    }
-}
-
-impl Design {
-    /// The same classes with only these examples.
-    fn select(&self, rows: &[usize]) -> Design {
-        let features: Array2<f32> = self.features.select(Axis(0), rows);
-        Design {
-            features,
-            labels: rows.iter().map(|&row| self.labels[row]).collect(),
-            bursts: rows.iter().map(|&row| self.bursts[row]).collect(),
-            classes: self.classes,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! Newton method for logistic regression", JMLR 2008; here with a backtracking line search).
 
 use super::{
-    Design, Kind, Linear, softmax,
+    Linear, design::Design, softmax,
     solve::{Stop, conjugate_gradients, inner},
 };
 use ndarray::{Array1, Array2, Axis, concatenate};
@@ -59,7 +59,6 @@ pub fn fit(design: &Design) -> Linear {
     let bias: Array1<f32> = weights.column(width - 1).to_owned();
     let weights = weights.slice(ndarray::s![.., ..width - 1]).to_owned() * LENGTH;
     Linear {
-        kind: Kind::Logistic,
         weights,
         bias,
     }
@@ -80,8 +79,8 @@ struct State {
 
 impl<'a> Problem<'a> {
     fn new(design: &'a Design) -> Self {
-        let ones = Array2::<f32>::ones((design.features.nrows(), 1));
-        let scaled = &design.features * LENGTH;
+        let ones = Array2::<f32>::ones((design.rows(), 1));
+        let scaled = &design.embedding() * LENGTH;
         let inputs = concatenate(Axis(1), &[scaled.view(), ones.view()])
             .unwrap_or_else(|_| unreachable!("both have a row an example"));
         Self {

@@ -1,7 +1,7 @@
 //! Nearest class mean by cosine (what imprinting does: Qi, Brown and Lowe, "Low-shot learning with
 //! imprinted weights", CVPR 2018).
 
-use super::{Design, Kind, Linear};
+use super::{Linear, design::Design};
 use ndarray::Array1;
 
 /// Cosines of one backbone's embeddings lie close together; this spreads them to logits. The
@@ -9,7 +9,7 @@ use ndarray::Array1;
 const SCALE: f32 = 32.0;
 
 pub fn fit(design: &Design) -> Linear {
-    let mut weights = design.means();
+    let mut weights = design.means().slice(ndarray::s![.., ..design.last]).to_owned();
     for mut mean in weights.outer_iter_mut() {
         let length = mean.dot(&mean).sqrt();
         if length > 0.0 {
@@ -17,7 +17,6 @@ pub fn fit(design: &Design) -> Linear {
         }
     }
     Linear {
-        kind: Kind::Means,
         bias: Array1::zeros(design.classes),
         weights,
     }

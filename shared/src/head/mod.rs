@@ -1,14 +1,13 @@
 //! The head: the small last layer that the board trains.
 //!
-//! Every kind of head is the same thing once it is fitted: a matrix and a vector over normalised
-//! embeddings, and a temperature, so that `logits = (W z + b) / T` and the softmax of the logits is
-//! the confidence. The kinds differ in how W and b come from the examples, and each has its file.
-//! No I/O, no clock, no randomness: the same examples give the same head.
-//!
-//! All kinds cost time linear in the number of examples: they never form a matrix of examples by
-//! examples or of features by features, but solve by conjugate gradients (`solve`).
+//! Every kind of head is the same thing once it is fitted: a matrix and a vector over features
+//! (`layout`), so that the softmax of `W z + b` is the confidence; the default also says whether what
+//! it sees was taught at all (`unknown`). The kinds differ in how W and b come from the examples, and
+//! each has its file. No I/O, no clock, no randomness: the same examples give the same head.
 
 mod calibrate;
+mod design;
+mod layout;
 mod lda;
 mod logistic;
 mod means;
@@ -16,9 +15,15 @@ mod ridge;
 mod solve;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
+
+use calibrate::Judged;
+use design::Design;
+pub use layout::{Layout, MOST_TAPS};
+use unknown::Unknown;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,9 +34,9 @@ pub enum Kind {
     Ridge,
     /// Multinomial logistic regression.
     Logistic,
-    /// Linear discriminant analysis with a covariance shrunk towards a multiple of the identity.
-    /// The default: `lastlayer eval` on the vehicles (docs/learning.md) has it ahead of the others
-    /// from 5 examples a class on, and it becomes `Means` where there is one example a class.
+    /// Linear discriminant analysis whose shrinkage and use of taps the examples choose. The default:
+    /// docs/learning.md has it ahead of the others, or level with the best, at every number of
+    /// examples.
     #[default]
     Lda,
 }
@@ -76,13 +81,12 @@ pub struct Head {
     kind: Kind,
     /// The classes it answers, ascending; row i of `weights` belongs to `classes[i]`.
     classes: Vec<u16>,
-    /// Numbers in an embedding.
-    width: u32,
-    /// `classes.len()` rows of `width` numbers.
+    layout: Layout,
+    /// `classes.len()` rows of `layout.width()` numbers.
     weights: Vec<f32>,
     bias: Vec<f32>,
-    /// Above 0; logits are divided by it.
-    temperature: f32,
+    /// `None` where there was nothing to learn from what is usual.
+    unknown: Option<Unknown>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,35 +96,24 @@ pub struct Answer {
     pub confidence: f32,
 }
 
-/// W and b of a head before it is calibrated: one row and one number a class.
+/// W and b of a head: one row and one number a class. Over the last embedding alone or all features.
 struct Linear {
-    /// What it was fitted as: `Lda` is fitted as `Means` where there is no variance to measure.
-    kind: Kind,
     weights: Array2<f32>,
     bias: Array1<f32>,
 }
 
-/// Examples in the form that the fits work on.
-struct Design {
-    /// One normalised embedding a row.
-    features: Array2<f32>,
-    /// Row of `features` -> row of the head, 0..classes.
-    labels: Vec<usize>,
-    /// Rows of `features` of one burst share a number.
-    bursts: Vec<u32>,
-    classes: usize,
-}
-
 impl Head {
-    /// Fits a head of `kind` on all `examples`.
-    pub fn fit(kind: Kind, examples: &[Example<'_>]) -> Result<Self, HeadError> {
-        Ok(Self::fit_judged(kind, examples)?.0)
+    /// Fits a head of `kind` on all `examples`, whose embeddings `layout` describes.
+    pub fn fit(kind: Kind, layout: &Layout, examples: &[Example<'_>]) -> Result<Self, HeadError> {
+        Ok(Self::fit_judged(kind, layout, examples)?.0)
     }
 
     /// The same, and what heads that had not seen an example's burst call it: a class for each
-    /// example, or `None` where its class has no other burst to learn from. Costs nothing more.
+    /// example, or `None` where its class has no other burst to learn from, or there are too many
+    /// examples to ask for each. Costs nothing more.
     pub fn fit_judged(
         kind: Kind,
+        layout: &Layout,
         examples: &[Example<'_>],
     ) -> Result<(Self, Vec<Option<usize>>), HeadError> {
         let mut classes: Vec<usize> = examples.iter().map(|example| example.class).collect();
@@ -129,21 +122,29 @@ impl Head {
         if classes.len() < 2 {
             return Err(HeadError::TooFewClasses(classes.len()));
         }
-        let narrow = |class: usize| {
-            u16::try_from(class).map_err(|_| HeadError::Damaged("a class number is too large"))
+        let narrow = |class: &usize| {
+            u16::try_from(*class).map_err(|_| HeadError::Damaged("a class number is too large"))
         };
-        let design = Design::new(examples, &classes)?;
-        let linear = design.fit(kind);
-        let (temperature, called) = calibrate::temperature(kind, linear.kind, &design);
-        let called = called.into_iter().map(|row| row.map(|row| classes[row]));
-        let called = called.collect();
+        let design = Design::new(layout, examples, &classes)?;
+        let (linear, judged, distances): (Linear, Judged, _) = match kind {
+            Kind::Lda => {
+                let fitted = lda::fit(&design);
+                (fitted.linear, fitted.judged, Some((fitted.distance, fitted.distances)))
+            }
+            other => (other.linear(&design), calibrate::held_back(other, &design), None),
+        };
+        let sharpness = calibrate::sharpness(&judged).map_or(kind.uncalibrated(), |fit| fit.sharpness);
+        let unknown = distances.and_then(|(distance, distances)| {
+            Unknown::new(distance, sharpness, &judged, &distances)
+        });
+        let called = judged.called(examples.len()).into_iter().map(|row| Some(classes[row?])).collect();
         let head = Self {
             kind,
-            classes: classes.into_iter().map(narrow).collect::<Result<_, _>>()?,
-            width: design.features.ncols() as u32,
-            weights: linear.weights.into_raw_vec_and_offset().0,
-            bias: linear.bias.to_vec(),
-            temperature,
+            classes: classes.iter().map(narrow).collect::<Result<_, _>>()?,
+            layout: layout.clone(),
+            weights: linear.over(layout.width(), sharpness as f32),
+            bias: (linear.bias * sharpness as f32).to_vec(),
+            unknown,
         };
         Ok((head, called))
     }
@@ -152,9 +153,9 @@ impl Head {
         self.kind
     }
 
-    /// Numbers in an embedding.
-    pub fn width(&self) -> usize {
-        self.width as usize
+    /// Of the embeddings that it answers for.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The classes it can answer, ascending.
@@ -164,46 +165,55 @@ impl Head {
 
     /// The class with the highest confidence; `None` for an embedding that does not fit the head.
     pub fn answer(&self, embedding: &[f32]) -> Option<Answer> {
-        self.confidences(embedding)?
+        self.judge(embedding)?
+            .answers
             .into_iter()
             .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
     }
 
-    /// One answer a class, in the order of `classes`; their confidences add up to 1. `None` for an
-    /// embedding of another width, with a number that is not finite, or so large that the answer is
-    /// not.
+    /// One answer a class, in the order of `classes`; `None` where `judge` has none.
     pub fn confidences(&self, embedding: &[f32]) -> Option<Vec<Answer>> {
-        if embedding.len() != self.width() || embedding.iter().any(|v| !v.is_finite()) {
+        Some(self.judge(embedding)?.answers)
+    }
+
+    /// `None` for an embedding of another width, with a number that is not finite, or so large that
+    /// the answer is not.
+    pub fn judge(&self, embedding: &[f32]) -> Option<Judgement> {
+        let width = self.layout.width();
+        if embedding.len() != width || embedding.iter().any(|v| !v.is_finite()) {
             return None;
         }
-        let features = normalised(embedding);
+        let features = self.layout.features(embedding);
         let mut logits: Vec<f32> = self
             .weights
-            .chunks_exact(self.width())
+            .chunks_exact(width)
             .zip(&self.bias)
-            .map(|(row, bias)| {
-                (ArrayView1::from(row).dot(&ArrayView1::from(&features)) + bias) / self.temperature
-            })
+            .map(|(row, bias)| ArrayView1::from(row).dot(&ArrayView1::from(&features)) + bias)
             .collect();
         if logits.iter().any(|logit| !logit.is_finite()) {
             return None;
         }
+        let familiarity = match &self.unknown {
+            None => None,
+            Some(unknown) => Some(unknown.familiarity(&logits, &features, self.layout.last())?),
+        };
         softmax(ArrayViewMut1::from(&mut logits));
         let answers = self.classes().zip(logits);
-        Some(
-            answers
+        Some(Judgement {
+            answers: answers
                 .map(|(class, confidence)| Answer { class, confidence })
                 .collect(),
-        )
+            familiarity,
+        })
     }
 
     /// Whether a head that came from outside holds together: `classes` is the number of classes it
-    /// may name and `width` the backbone's.
+    /// may name and `width` the numbers in the backbone's embeddings.
     pub fn check(&self, classes: usize, width: usize) -> Result<(), HeadError> {
-        if self.width() != width || width == 0 {
+        if !self.layout.holds_together() || self.layout.width() != width {
             return Err(HeadError::Width {
                 expected: width,
-                actual: self.width(),
+                actual: self.layout.width(),
             });
         }
         let rows = self.classes.len();
@@ -218,95 +228,63 @@ impl Head {
         if Some(self.weights.len()) != rows.checked_mul(width) || self.bias.len() != rows {
             return Err(HeadError::Damaged("its weights do not fit its classes"));
         }
-        let numbers = self.weights.iter().chain(&self.bias);
-        if numbers.chain([&self.temperature]).any(|v| !v.is_finite()) || self.temperature <= 0.0 {
+        if self.weights.iter().chain(&self.bias).any(|v| !v.is_finite()) {
             return Err(HeadError::Damaged("it holds a number that is not finite"));
         }
-        Ok(())
+        match &self.unknown {
+            Some(unknown) => unknown.check(&self.layout),
+            None => Ok(()),
+        }
     }
 }
 
-impl Design {
-    /// `classes` are the class numbers that occur, ascending.
-    fn new(examples: &[Example<'_>], classes: &[usize]) -> Result<Self, HeadError> {
-        let width = examples
-            .first()
-            .map_or(0, |example| example.embedding.len());
-        let mut numbers = Vec::with_capacity(examples.len() * width);
-        let mut labels = Vec::with_capacity(examples.len());
-        for example in examples {
-            if example.embedding.len() != width || width == 0 {
-                return Err(HeadError::Width {
-                    expected: width.max(1),
-                    actual: example.embedding.len(),
-                });
-            }
-            if example.embedding.iter().any(|v| !v.is_finite()) {
-                return Err(HeadError::NotFinite);
-            }
-            numbers.extend(normalised(example.embedding));
-            labels.push(classes.partition_point(|&class| class < example.class));
-        }
-        let features = Array2::from_shape_vec((examples.len(), width), numbers)
-            .map_err(|_| HeadError::Damaged("the examples do not form a matrix"))?;
-        Ok(Self {
-            features,
-            labels,
-            bursts: examples.iter().map(|example| example.burst).collect(),
-            classes: classes.len(),
-        })
-    }
+/// What a head says of one embedding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// One a class, in the order of `Head::classes`; their confidences add up to 1.
+    pub answers: Vec<Answer>,
+    /// The share of taught things that look stranger than this, 0..=1; `None` where the head cannot
+    /// tell.
+    pub familiarity: Option<f32>,
+}
 
-    fn fit(&self, kind: Kind) -> Linear {
-        match kind {
-            Kind::Means => means::fit(self),
-            Kind::Ridge => ridge::fit(self),
-            Kind::Logistic => logistic::fit(self),
-            Kind::Lda => lda::fit(self),
+impl Kind {
+    /// Of the kinds that look at the last embedding only.
+    fn linear(self, design: &Design) -> Linear {
+        match self {
+            Kind::Means => means::fit(design),
+            Kind::Ridge => ridge::fit(design),
+            Kind::Logistic => logistic::fit(design),
+            Kind::Lda => lda::fit(design).linear,
         }
     }
 
-    /// The mean of each class: `classes` rows.
-    fn means(&self) -> Array2<f32> {
-        let mut means = Array2::<f32>::zeros((self.classes, self.features.ncols()));
-        let mut counts = vec![0.0f32; self.classes];
-        for (row, &label) in self.features.outer_iter().zip(&self.labels) {
-            let mut mean = means.row_mut(label);
-            mean += &row;
-            counts[label] += 1.0;
+    /// What logits are multiplied by where nothing could be held back: a little on the careful side
+    /// of what was likeliest on the vehicle photos whose number mod 8 is 5 at one and two a class.
+    fn uncalibrated(self) -> f64 {
+        match self {
+            Kind::Means => 1.0,
+            Kind::Ridge => 1.0,
+            Kind::Logistic => 2.5,
+            Kind::Lda => 16.0,
         }
-        for (mut mean, count) in means.outer_iter_mut().zip(counts) {
-            mean /= count.max(1.0);
-        }
-        means
     }
 }
 
 impl Linear {
-    /// One row of logits (before the temperature) a row of `features`.
+    /// One row of logits a row of `features`.
     fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
         features.dot(&self.weights.t()) + self.bias.view().insert_axis(Axis(0))
     }
-}
 
-/// What the heads see of an embedding: the signed square root of every number, then scaled to
-/// length 1 (power and L2 normalisation: Perronnin, Sanchez and Mensink, "Improving the Fisher
-/// kernel for large-scale image classification", ECCV 2010). All zeros stay zeros.
-fn normalised(embedding: &[f32]) -> Vec<f32> {
-    let mut features: Vec<f32> = embedding
-        .iter()
-        .map(|v| v.abs().sqrt().copysign(*v))
-        .collect();
-    // After the square root the squared length is the sum of absolute values.
-    let length = embedding
-        .iter()
-        .map(|v| f64::from(v.abs()))
-        .sum::<f64>()
-        .sqrt() as f32;
-    if length > 0.0 {
-        features.iter_mut().for_each(|v| *v /= length);
+    /// The weights times `factor` over `width` features, zeros where it does not look.
+    fn over(&self, width: usize, factor: f32) -> Vec<f32> {
+        let mut weights = Array2::zeros((self.weights.nrows(), width));
+        let seen = self.weights.ncols();
+        weights.slice_mut(ndarray::s![.., ..seen]).assign(&self.weights);
+        weights *= factor;
+        weights.into_raw_vec_and_offset().0
     }
-    features
 }
 
 /// In place, without overflow.

@@ -1,7 +1,7 @@
 //! Ridge regression (Hoerl and Kennard, 1970) on one-hot targets: minimises
 //! `|X W' - Y|^2 + penalty |W|^2` over centred features X and targets Y.
 
-use super::{Design, Kind, Linear, solve::EXACT, solve::conjugate_gradients};
+use super::{Linear, design::Design, solve::EXACT, solve::conjugate_gradients};
 use ndarray::{Array2, Axis};
 
 /// In units of a centred example's mean squared length. Chosen on the vehicle photos whose number
@@ -11,10 +11,11 @@ const PENALTY: f32 = 0.3;
 const SCALE: f32 = 8.0;
 
 pub fn fit(design: &Design) -> Linear {
-    let count = design.features.nrows() as f32;
-    let centre = design.features.sum_axis(Axis(0)) / count;
-    let centred = &design.features - &centre.view().insert_axis(Axis(0));
-    let mut targets = Array2::<f32>::zeros((design.classes, design.features.nrows()));
+    let features = design.embedding();
+    let count = design.rows() as f32;
+    let centre = features.sum_axis(Axis(0)) / count;
+    let centred = &features - &centre.view().insert_axis(Axis(0));
+    let mut targets = Array2::<f32>::zeros((design.classes, design.rows()));
     for (example, &label) in design.labels.iter().enumerate() {
         targets[(label, example)] = SCALE;
     }
@@ -30,7 +31,6 @@ pub fn fit(design: &Design) -> Linear {
     );
     let bias = share - weights.dot(&centre);
     Linear {
-        kind: Kind::Ridge,
         weights,
         bias,
     }

@@ -61,7 +61,7 @@ fn cut_pinned(mut model: ModelProto, size: u32, own_size: Option<u32>) -> Result
     edit::rename(graph, EMBEDDING, &inner);
     let classifier = find::classifier(&model)?;
     let width = name_embedding(&mut model, &classifier)?;
-    windows::check(&super::typed(&model, EMBEDDING)?)?;
+    windows::check(&super::typed(&model, &[EMBEDDING])?)?;
     let mut backbone = model.clone();
     let graph = onnx::graph_mut(&mut backbone)?;
     graph.output = vec![onnx::value(EMBEDDING, &[1, width])];

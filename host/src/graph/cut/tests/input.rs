@@ -97,7 +97,7 @@ fn the_output_of_the_classifier_is_given_back() {
     graph.output.push(value(EMBEDDING, &[1, 5]));
     let cut = cut(model, None, None).unwrap();
     assert_eq!(cut.scores, "embedding.inner");
-    let cost = |model: &ModelProto, output: &str| crate::graph::cost::of(model, output).unwrap();
+    let cost = |model: &ModelProto, output: &str| crate::graph::cost::of(model, &[output]).unwrap();
     // The convolution and the average.
     let body = 4 * 27 * 30 * 30 + 4 * 30 * 30;
     assert_eq!(cost(&cut.whole, &cut.scores).macs, body + 20);
@@ -114,7 +114,7 @@ fn activations_are_no_multiply_accumulates() {
             node("Gemm", &["flat", "dense"], "scores", vec![]),
         ],
     );
-    let cost = crate::graph::cost::of(&network(tail, "scores", &[1, 5]), "scores").unwrap();
+    let cost = crate::graph::cost::of(&network(tail, "scores", &[1, 5]), &["scores"]).unwrap();
     assert_eq!(cost.macs, 4 * 27 * 30 * 30 + 4 * 30 * 30 + 20);
 }
 

@@ -1,0 +1,200 @@
+//! Linear discriminant analysis (Fisher, 1936) whose free numbers are chosen by the examples
+//! themselves.
+//!
+//! The classes share one covariance, the scatter within classes shrunk towards a multiple of the
+//! identity (Friedman, "Regularized discriminant analysis", 1989), and their means are drawn from one
+//! normal distribution around their centre (the two-covariance model: Ioffe, "Probabilistic linear
+//! discriminant analysis", ECCV 2006). Classes are taken to be equally likely, however often each was
+//! taught.
+//!
+//! How much to shrink and how much the taps weigh is tried on a grid. Every point of the grid judges
+//! every burst by what was taught without it, which costs next to nothing (`leave_out`), and the
+//! points' logits are added up, each weighted by how likely it found the bursts (pseudo-Bayesian
+//! model averaging: Yao et al., "Using stacking to average Bayesian predictive distributions", 2018).
+//! With endless shrinkage the discriminants are class means: that is what is left where examples are
+//! few and varied.
+
+mod eigen;
+mod leave_out;
+mod spectrum;
+
+use ndarray::{Array1, Array2, Axis, s};
+
+use super::{
+    Linear,
+    calibrate::{self, Fit, Judged},
+    design::{Burst, Design},
+    unknown::Distance,
+};
+use leave_out::LeftOut;
+use spectrum::{Grams, Spectrum};
+
+/// Tried lengths of the taps beside the last embedding, whose length is 1.
+const TAPS: [f64; 4] = [0.0, 1.0, 2.0, 4.0];
+/// The length where nothing can be judged: little, because taps cost a varied scene more than they
+/// give a fixed one.
+const TAPS_UNJUDGED: f64 = 0.5;
+/// Tried numbers that are added to every eigenvalue of the scatter, in units of the mean squared
+/// distance of an example from its class's mean. In these units the best changes little with the
+/// number of examples.
+const SHRINKAGES: [f64; 7] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+const SHRINKAGE_UNJUDGED: f64 = 3.0;
+/// As how many bursts the centre of all classes counts in the question where a class's mean lies: the
+/// covariance of the means is the covariance within classes divided by this.
+const PRIOR: f64 = 2.0;
+/// The choice is made on this many examples; more hardly change it.
+const CHOOSING: usize = 256;
+/// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
+/// trusted alike, at 1 as if their losses were likelihoods of independent trials.
+const TRUST: f64 = 0.75;
+/// Of the scatter's main directions, for the question whether a frame shows anything taught.
+const DIRECTIONS: usize = 16;
+
+/// One shrinkage at one length of the taps.
+struct Point {
+    shrinkage: f64,
+    /// Of all points, 0..=1.
+    share: f64,
+    /// What makes its logits likeliest.
+    sharpness: f64,
+    left_out: LeftOut,
+}
+
+impl Point {
+    fn factor(&self) -> f64 {
+        self.share * self.sharpness
+    }
+}
+
+/// The points at one length of the taps.
+struct Bench {
+    spectrum: Spectrum,
+    points: Vec<Point>,
+}
+
+/// A fitted head with what heads said of examples that they had not seen.
+pub(super) struct Fitted {
+    pub linear: Linear,
+    pub judged: Judged,
+    pub distance: Distance,
+    /// Of the judged examples.
+    pub distances: Vec<f64>,
+}
+
+pub(super) fn fit(design: &Design) -> Fitted {
+    let bursts = design.by_burst();
+    if design.rows() <= CHOOSING {
+        return combine(design, &choose(design, &bursts));
+    }
+    let rows: Vec<usize> = some(&bursts, CHOOSING).into_iter().flat_map(|burst| burst.rows).collect();
+    let few = design.select(&rows);
+    let (taps, shrinkage) = one(&choose(&few, &few.by_burst()));
+    let spectrum = Spectrum::new(design, taps, &bursts);
+    let left_out = LeftOut::new(&spectrum, shrinkage);
+    let points = vec![Point { shrinkage, share: 1.0, sharpness: 1.0, left_out }];
+    combine(design, &[Bench { spectrum, points }])
+}
+
+/// All points with their shares, which add up to 1.
+fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
+    let plain = design.taps().is_empty();
+    let lengths = if plain { &TAPS[..1] } else { &TAPS };
+    let grams = Grams::new(design);
+    let bench = |taps: f64, shrinkages: &[f64]| {
+        let spectrum = Spectrum::of_rows(design, &grams, taps, bursts);
+        let points = shrinkages.iter().map(|&shrinkage| {
+            let left_out = LeftOut::new(&spectrum, shrinkage);
+            let fit = calibrate::sharpness(&left_out.judged);
+            let fit = fit.unwrap_or(Fit { sharpness: 1.0, loss: f64::INFINITY });
+            (fit.loss, Point { shrinkage, share: 1.0, sharpness: fit.sharpness, left_out })
+        });
+        let (losses, points): (Vec<f64>, Vec<Point>) = points.unzip();
+        (losses, Bench { points, spectrum })
+    };
+    let (losses, mut benches): (Vec<_>, Vec<_>) = lengths.iter().map(|&taps| bench(taps, &SHRINKAGES)).unzip();
+    let losses: Vec<f64> = losses.into_iter().flatten().collect();
+    let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    if !best.is_finite() {
+        let taps = if plain { 0.0 } else { TAPS_UNJUDGED };
+        return vec![bench(taps, &[SHRINKAGE_UNJUDGED]).1];
+    }
+    let trust = (bursts.len() as f64).powf(TRUST);
+    let shares: Vec<f64> = losses.iter().map(|loss| (-(loss - best) * trust).exp()).collect();
+    let sum: f64 = shares.iter().sum();
+    let points = benches.iter_mut().flat_map(|bench| &mut bench.points);
+    points.zip(shares).for_each(|(point, share)| point.share = share / sum);
+    benches
+}
+
+/// The one length of the taps and the one shrinkage that stand for all points.
+fn one(benches: &[Bench]) -> (f64, f64) {
+    let share = |bench: &Bench| bench.points.iter().map(|point| point.share).sum::<f64>();
+    let best = benches.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    best.map_or((0.0, SHRINKAGE_UNJUDGED), |bench| {
+        let logs = bench.points.iter().map(|point| point.share * point.shrinkage.ln());
+        (bench.spectrum.taps, (logs.sum::<f64>() / share(bench)).exp())
+    })
+}
+
+/// Bursts of `most` examples at the most (and one a class at the least): one of every class in turn.
+fn some(bursts: &[Burst], most: usize) -> Vec<Burst> {
+    let mut turns: Vec<(usize, &Burst)> = Vec::with_capacity(bursts.len());
+    for of_class in bursts.chunk_by(|a, b| a.class == b.class) {
+        turns.extend(of_class.iter().enumerate());
+    }
+    turns.sort_by_key(|(turn, burst)| (*turn, burst.class));
+    let mut rows = 0;
+    let taken = turns.into_iter().take_while(|(turn, burst)| {
+        rows += burst.rows.len();
+        *turn == 0 || rows <= most
+    });
+    taken.map(|(_, burst)| burst.clone()).collect()
+}
+
+/// The sum of what the points say. No bench, or one without points, says nothing.
+fn combine(design: &Design, benches: &[Bench]) -> Fitted {
+    let mut weights = Array2::<f32>::zeros((design.classes, design.features.ncols()));
+    let mut halves = Array1::<f64>::zeros(design.classes);
+    let mut judged = Judged::new(design.classes);
+    for Bench { spectrum, points } in benches {
+        let factors = points.iter().map(|point| (point.shrinkage, point.factor()));
+        weights += &spectrum.discriminants(design, factors);
+        for point in points {
+            halves.scaled_add(point.factor(), &point.left_out.halves);
+            judged.add(point.factor(), &point.left_out.judged);
+        }
+    }
+    let means = design.means();
+    let centre = means.sum_axis(Axis(0)) / design.classes as f32;
+    let bias = -weights.dot(&centre) - halves.mapv(|half| half as f32);
+    let points = benches.iter().flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
+    let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share)).unwrap_or_else(|| unreachable!("there is a point"));
+    Fitted {
+        linear: Linear { weights, bias },
+        judged,
+        distance: distance(design, bench, point, &centre),
+        distances: point.left_out.distances.clone(),
+    }
+}
+
+/// How far features are from the centre, as the likeliest point has it.
+fn distance(design: &Design, bench: &Bench, point: &Point, centre: &Array1<f32>) -> Distance {
+    let spectrum = &bench.spectrum;
+    let bursts = spectrum.bursts_of.iter().sum::<f64>() / design.classes as f64;
+    let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
+    let directions = spectrum.directions(design, DIRECTIONS);
+    let offsets = directions.dot(centre);
+    let taps = spectrum.taps.powi(2) as f32;
+    let mut weighed = centre.clone();
+    weighed.slice_mut(s![design.last..]).mapv_inplace(|v| v * taps);
+    let mut rows: Vec<f32> = weighed.iter().map(|v| 2.0 * v).collect();
+    rows.extend(&directions);
+    Distance {
+        taps,
+        square: weighed.dot(centre),
+        rows,
+        gains: spectrum.gains(point.shrinkage).iter().take(DIRECTIONS).map(|&gain| gain as f32).collect(),
+        offsets: offsets.to_vec(),
+        weight: (share / 2.0 * point.sharpness) as f32,
+    }
+}
