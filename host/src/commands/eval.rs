@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lastlayer_shared::{backbone::Backbone, head::Kind, package::Package};
+use lastlayer_shared::{backbone::Backbone, package::Package};
 use serde_json::json;
 
 use crate::{
-    evaluate::{self, Score},
+    evaluate::{self, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
     statistics::mean,
@@ -67,13 +67,8 @@ impl Eval {
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
         let mut scores = Vec::new();
         for shots in shots {
-            scores.extend(evaluate::score(
-                &data,
-                shots,
-                self.splits,
-                self.seed,
-                || bar.inc(1),
-            )?);
+            let splits = Splits::new(&data, shots, self.splits, self.seed)?;
+            scores.extend(evaluate::score(&data, &splits, || bar.inc(1))?);
         }
         bar.finish_and_clear();
         if self.json {
@@ -92,30 +87,42 @@ impl Eval {
             self.seed
         );
         let rows = scores.iter().map(|score| {
-            let mark = if score.kind == Kind::default() {
+            let mark = if score.method.is_default() {
                 " (default)"
             } else {
                 ""
             };
+            let area = |pick: fn(Strangers) -> f64| match score.strangers() {
+                Some(strangers) => per_cent(pick(strangers)),
+                None => String::new(),
+            };
             [
-                format!("{}{mark}", score.kind.name()),
+                format!("{}{mark}", score.method.name()),
                 score.shots.to_string(),
-                format!("{:.1}", score.mean() * 100.0),
-                format!("{:.1}", score.deviation() * 100.0),
-                format!("{:.1}", mean(&score.confidences) * 100.0),
+                format!(
+                    "{} ± {}",
+                    per_cent(score.mean()),
+                    per_cent(score.interval())
+                ),
+                per_cent(mean(&score.confidences)),
+                per_cent(score.calibration_error()),
+                area(|strangers| strangers.own),
+                area(|strangers| strangers.confidence),
                 format!("{:.1}", score.train_ms_median()),
             ]
         });
         let header = [
             "head",
             "photos a class",
-            "mean",
-            "deviation",
+            "accuracy",
             "confidence",
+            "calibration error",
+            "unknown",
+            "by confidence",
             "training ms",
         ];
         crate::say!("{}", ui::table(header, rows));
-        if let Some(last) = scores.iter().rfind(|score| score.kind == Kind::default()) {
+        if let Some(last) = scores.iter().rfind(|score| score.method.is_default()) {
             crate::say!(
                 "taught {} photos a class, a board is right about {:.0} of 100 photos that it was \
                  not taught",
@@ -149,11 +156,15 @@ impl Eval {
 fn object(score: &Score, classes: &[String]) -> serde_json::Value {
     json!({
         "shots": score.shots,
-        "head": score.kind.name(),
-        "default": score.kind == Kind::default(),
+        "head": score.method.name(),
+        "default": score.method.is_default(),
         "accuracy_mean": score.mean(),
         "accuracy_std": score.deviation(),
+        "accuracy_interval": score.interval(),
         "confidence_mean": mean(&score.confidences),
+        "calibration_error": score.calibration_error(),
+        "unknown_auroc": score.strangers().map(|strangers| strangers.own),
+        "unknown_auroc_by_confidence": score.strangers().map(|strangers| strangers.confidence),
         "train_ms_median": score.train_ms_median(),
         "splits": score.accuracies.len(),
         "classes": classes,
@@ -161,11 +172,15 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
     })
 }
 
+fn per_cent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
+}
+
 /// In per cent of each row.
 fn print_confusion(score: &Score, classes: &[String]) {
     crate::say!(
         "what the {} head said with {} photos a class, in % of each row:",
-        score.kind.name(),
+        score.method.name(),
         score.shots
     );
     let mut header = vec![String::new()];

@@ -74,12 +74,14 @@ impl Judged {
 const STEPS: usize = 30;
 const LEAP: f64 = 4.0;
 const ENOUGH: f64 = 1e-6;
+/// In units of one over the logits' deviation.
+const SHARP: f64 = 10.0;
 /// The sharpness where the loss would be least at none at all: the head is worse than guessing.
 const DULL: f64 = 1e-3;
 
-/// The sharpness that makes `judged` likeliest, with targets a little short of certainty as Platt has
-/// them ("Probabilistic outputs for support vector machines", 1999): of n examples that were all
-/// right, one more might not have been. `None` where there are no examples, or their logits are all alike or not finite.
+/// The sharpness that makes `judged` likeliest, where logits much sharper than `SHARP` are unlikely
+/// beforehand (the prior is exponential): a few examples that were all right do not make it certain
+/// of everything. `None` where there are no examples, or their logits are all alike or not finite.
 pub fn sharpness(judged: &Judged) -> Option<Fit> {
     let (rows, classes) = (judged.rows.len(), judged.classes);
     let variance = |row: &[f64]| {
@@ -90,25 +92,22 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
     if rows == 0 || !spread.is_finite() || spread < 1e-24 {
         return None;
     }
-    let unsure = 1.0 / (rows as f64 + 2.0);
-    let other = unsure / (classes as f64 - 1.0);
+    let prior = spread.sqrt() / SHARP;
     // Mean loss and its first and second derivative.
     let at = |sharpness: f64| {
-        let (mut loss, mut slope, mut curvature) = (0.0, 0.0, 0.0);
+        let (mut loss, mut slope, mut curvature) = (prior * sharpness, prior, 0.0);
         for (row, &label) in judged.each().zip(&judged.labels) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
-            let mut all = 0.0;
             for &logit in row {
                 let below = logit - highest;
                 let share = (below * sharpness).exp();
                 sum += share;
                 first += share * below;
                 second += share * below * below;
-                all += below;
             }
             let (first, second) = (first / sum, second / sum);
-            let wanted = (1.0 - unsure - other) * (row[label] - highest) + other * all;
+            let wanted = row[label] - highest;
             loss += sum.ln() - sharpness * wanted;
             slope += first - wanted;
             curvature += second - first * first;

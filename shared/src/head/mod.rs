@@ -126,17 +126,11 @@ impl Head {
             u16::try_from(*class).map_err(|_| HeadError::Damaged("a class number is too large"))
         };
         let design = Design::new(layout, examples, &classes)?;
-        let (linear, judged, distances): (Linear, Judged, _) = match kind {
-            Kind::Lda => {
-                let fitted = lda::fit(&design);
-                (fitted.linear, fitted.judged, Some((fitted.distance, fitted.distances)))
-            }
+        let (linear, judged, unknown): (Linear, Judged, _) = match kind {
+            Kind::Lda => lda::fit(&design),
             other => (other.linear(&design), calibrate::held_back(other, &design), None),
         };
         let sharpness = calibrate::sharpness(&judged).map_or(kind.uncalibrated(), |fit| fit.sharpness);
-        let unknown = distances.and_then(|(distance, distances)| {
-            Unknown::new(distance, sharpness, &judged, &distances)
-        });
         let called = judged.called(examples.len()).into_iter().map(|row| Some(classes[row?])).collect();
         let head = Self {
             kind,
@@ -195,7 +189,7 @@ impl Head {
         }
         let familiarity = match &self.unknown {
             None => None,
-            Some(unknown) => Some(unknown.familiarity(&logits, &features, self.layout.last())?),
+            Some(unknown) => Some(unknown.familiarity(&features, self.layout.last())?),
         };
         softmax(ArrayViewMut1::from(&mut logits));
         let answers = self.classes().zip(logits);
@@ -232,7 +226,7 @@ impl Head {
             return Err(HeadError::Damaged("it holds a number that is not finite"));
         }
         match &self.unknown {
-            Some(unknown) => unknown.check(&self.layout),
+            Some(unknown) => unknown.check(rows, &self.layout),
             None => Ok(()),
         }
     }
@@ -255,7 +249,7 @@ impl Kind {
             Kind::Means => means::fit(design),
             Kind::Ridge => ridge::fit(design),
             Kind::Logistic => logistic::fit(design),
-            Kind::Lda => lda::fit(design).linear,
+            Kind::Lda => lda::fit(design).0,
         }
     }
 

@@ -8,7 +8,7 @@
 //! - the scatter loses U' (I + 1 1' / (n - b)) U, and the inverse of what is in the brackets is
 //!   I - 1 1' / n.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, s};
 
 use super::{PRIOR, spectrum::Spectrum};
 use crate::head::calibrate::Judged;
@@ -31,13 +31,18 @@ pub fn belief(bursts: f64) -> f64 {
 
 impl LeftOut {
     /// All squares and products are those of A = shrinkage (scatter + shrinkage)^-1, with the shrinkage
-    /// in units of `spectrum.unit`.
-    pub fn new(spectrum: &Spectrum, shrinkage: f64) -> Self {
+    /// in units of `spectrum.unit`, and the scatter that of its first `most` eigenvectors.
+    pub fn new(spectrum: &Spectrum, shrinkage: f64, most: usize) -> Self {
         let added = shrinkage * spectrum.unit;
-        let gains = spectrum.gains(shrinkage).insert_axis(Axis(0));
+        let gains = spectrum.gains(shrinkage, most);
+        // Along the eigenvectors in use, what of A is left.
+        let used = most.min(gains.len());
+        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain).insert_axis(Axis(0));
+        let gains = gains.insert_axis(Axis(0));
         let means_gained = &spectrum.means_on * &gains;
         let means = &spectrum.means_means - &means_gained.dot(&spectrum.means_on.t());
         let across = &spectrum.means_rows - &means_gained.dot(&spectrum.rows_on.t());
+        let means_kept = &spectrum.means_on.slice(s![.., ..used]) * &kept;
         let classes = means.nrows();
         let beliefs: Vec<f64> = spectrum.bursts_of.iter().map(|&bursts| belief(bursts)).collect();
         let mut judged = Judged::new(classes);
@@ -57,22 +62,27 @@ impl LeftOut {
             let share = 1.0 / classes as f64;
             // The class means without the burst, less their centre without it, are `mean + moved * t`.
             let moved: Vec<f64> = (0..classes).map(|k| share - f64::from(u8::from(k == own))).collect();
-            let b_u = Array2::from_shape_fn((classes, size), |(k, j)| m_u[(k, j)] + moved[k] * u_t[j]);
-            let a_u = Array2::from_shape_fn((size, size), |(i, j)| m_u[(own, j)] + u_u[(i, j)] + share * u_t[j]);
+            // What the scatter loses lies along the eigenvectors in use: v is u there.
+            let on_used = on.slice(s![.., ..used]);
+            let v_v = (&on_used * &kept).dot(&on_used.t());
+            let m_v = means_kept.dot(&on_used.t());
+            let v_t = v_v.sum_axis(Axis(1)) / left;
+            let b_v = Array2::from_shape_fn((classes, size), |(k, j)| m_v[(k, j)] + moved[k] * v_t[j]);
+            let a_v = Array2::from_shape_fn((size, size), |(i, j)| m_v[(own, j)] + v_v[(i, j)] + share * v_t[j]);
             let lost = Array2::from_shape_fn((size, size), |(i, j)| {
-                added * (f64::from(u8::from(i == j)) - 1.0 / all) - u_u[(i, j)]
+                added * (f64::from(u8::from(i == j)) - 1.0 / all) - v_v[(i, j)]
             });
             // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
             let inverse = inverse(&lost).unwrap_or_else(|| Array2::zeros((size, size)));
-            let b_r = b_u.dot(&inverse);
-            let a_r = a_u.dot(&inverse);
+            let b_r = b_v.dot(&inverse);
+            let a_r = a_v.dot(&inverse);
             for i in 0..size {
                 let logits = (0..classes).map(|k| {
                     let a_b = means[(own, k)] + moved[k] * m_t[own] + m_u[(k, i)] + moved[k] * u_t[i]
                         + share * (m_t[k] + moved[k] * t_t)
-                        + a_r.row(i).dot(&b_u.row(k));
+                        + a_r.row(i).dot(&b_v.row(k));
                     let b_b = means[(k, k)] + 2.0 * moved[k] * m_t[k] + moved[k] * moved[k] * t_t
-                        + b_r.row(k).dot(&b_u.row(k));
+                        + b_r.row(k).dot(&b_v.row(k));
                     let belief = if k == own { belief(spectrum.bursts_of[k] - 1.0) } else { beliefs[k] };
                     a_b - belief * b_b / 2.0
                 });
@@ -80,7 +90,7 @@ impl LeftOut {
                 distances.push(
                     means[(own, own)] + u_u[(i, i)] + share * share * t_t
                         + 2.0 * m_u[(own, i)] + 2.0 * share * (m_t[own] + u_t[i])
-                        + a_r.row(i).dot(&a_u.row(i)),
+                        + a_r.row(i).dot(&a_v.row(i)),
                 );
             }
         }

@@ -18,13 +18,13 @@ mod eigen;
 mod leave_out;
 mod spectrum;
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, Axis};
 
 use super::{
     Linear,
     calibrate::{self, Fit, Judged},
     design::{Burst, Design},
-    unknown::Distance,
+    unknown::{Ruler, Unknown},
 };
 use leave_out::LeftOut;
 use spectrum::{Grams, Spectrum};
@@ -47,8 +47,9 @@ const CHOOSING: usize = 256;
 /// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
 /// trusted alike, at 1 as if their losses were likelihoods of independent trials.
 const TRUST: f64 = 0.75;
-/// Of the scatter's main directions, for the question whether a frame shows anything taught.
-const DIRECTIONS: usize = 16;
+/// So many of the scatter's main directions are looked at for the question whether a frame shows
+/// anything taught: for that they are a better measure than all.
+const DIRECTIONS: usize = 32;
 
 /// One shrinkage at one length of the taps.
 struct Point {
@@ -72,16 +73,9 @@ struct Bench {
     points: Vec<Point>,
 }
 
-/// A fitted head with what heads said of examples that they had not seen.
-pub(super) struct Fitted {
-    pub linear: Linear,
-    pub judged: Judged,
-    pub distance: Distance,
-    /// Of the judged examples.
-    pub distances: Vec<f64>,
-}
-
-pub(super) fn fit(design: &Design) -> Fitted {
+/// A head, what heads say of examples that they had not seen (before calibration), and what is not
+/// known, where that could be judged.
+pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     let bursts = design.by_burst();
     if design.rows() <= CHOOSING {
         return combine(design, &choose(design, &bursts));
@@ -90,7 +84,7 @@ pub(super) fn fit(design: &Design) -> Fitted {
     let few = design.select(&rows);
     let (taps, shrinkage) = one(&choose(&few, &few.by_burst()));
     let spectrum = Spectrum::new(design, taps, &bursts);
-    let left_out = LeftOut::new(&spectrum, shrinkage);
+    let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
     let points = vec![Point { shrinkage, share: 1.0, sharpness: 1.0, left_out }];
     combine(design, &[Bench { spectrum, points }])
 }
@@ -103,7 +97,7 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
     let bench = |taps: f64, shrinkages: &[f64]| {
         let spectrum = Spectrum::of_rows(design, &grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
-            let left_out = LeftOut::new(&spectrum, shrinkage);
+            let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
             let fit = calibrate::sharpness(&left_out.judged);
             let fit = fit.unwrap_or(Fit { sharpness: 1.0, loss: f64::INFINITY });
             (fit.loss, Point { shrinkage, share: 1.0, sharpness: fit.sharpness, left_out })
@@ -152,49 +146,44 @@ fn some(bursts: &[Burst], most: usize) -> Vec<Burst> {
 }
 
 /// The sum of what the points say. No bench, or one without points, says nothing.
-fn combine(design: &Design, benches: &[Bench]) -> Fitted {
+fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknown>) {
     let mut weights = Array2::<f32>::zeros((design.classes, design.features.ncols()));
     let mut halves = Array1::<f64>::zeros(design.classes);
     let mut judged = Judged::new(design.classes);
     for Bench { spectrum, points } in benches {
         let factors = points.iter().map(|point| (point.shrinkage, point.factor()));
-        weights += &spectrum.discriminants(design, factors);
+        weights += &spectrum.discriminants(design, factors, usize::MAX);
         for point in points {
             halves.scaled_add(point.factor(), &point.left_out.halves);
             judged.add(point.factor(), &point.left_out.judged);
         }
     }
-    let means = design.means();
-    let centre = means.sum_axis(Axis(0)) / design.classes as f32;
+    let centre = design.means().sum_axis(Axis(0)) / design.classes as f32;
     let bias = -weights.dot(&centre) - halves.mapv(|half| half as f32);
-    let points = benches.iter().flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
-    let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share)).unwrap_or_else(|| unreachable!("there is a point"));
-    Fitted {
-        linear: Linear { weights, bias },
-        judged,
-        distance: distance(design, bench, point, &centre),
-        distances: point.left_out.distances.clone(),
-    }
+    let points = benches.iter().flat_map(|bench| bench.points.iter().map(move |point| (&bench.spectrum, point)));
+    let likeliest = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share));
+    let unknown = likeliest.and_then(|(spectrum, point)| unknown(design, spectrum, point.shrinkage, centre));
+    (Linear { weights, bias }, judged, unknown)
 }
 
-/// How far features are from the centre, as the likeliest point has it.
-fn distance(design: &Design, bench: &Bench, point: &Point, centre: &Array1<f32>) -> Distance {
-    let spectrum = &bench.spectrum;
+/// What is not known, by one point.
+fn unknown(design: &Design, spectrum: &Spectrum, shrinkage: f64, centre: Array1<f32>) -> Option<Unknown> {
     let bursts = spectrum.bursts_of.iter().sum::<f64>() / design.classes as f64;
     let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-    let directions = spectrum.directions(design, DIRECTIONS);
-    let offsets = directions.dot(centre);
-    let taps = spectrum.taps.powi(2) as f32;
-    let mut weighed = centre.clone();
-    weighed.slice_mut(s![design.last..]).mapv_inplace(|v| v * taps);
-    let mut rows: Vec<f32> = weighed.iter().map(|v| 2.0 * v).collect();
-    rows.extend(&directions);
-    Distance {
-        taps,
-        square: weighed.dot(centre),
-        rows,
-        gains: spectrum.gains(point.shrinkage).iter().take(DIRECTIONS).map(|&gain| gain as f32).collect(),
-        offsets: offsets.to_vec(),
-        weight: (share / 2.0 * point.sharpness) as f32,
-    }
+    let LeftOut { judged, distances, halves } = LeftOut::new(spectrum, shrinkage, DIRECTIONS);
+    let reached = judged.each().zip(distances).map(|(logits, distance)| {
+        logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0
+    });
+    let reached: Vec<f64> = reached.collect();
+    let ruler = Ruler {
+        last: design.last,
+        taps: spectrum.taps,
+        share,
+        discriminants: spectrum.discriminants(design, [(shrinkage, 1.0)].into_iter(), DIRECTIONS),
+        halves,
+        centre,
+        directions: spectrum.directions(design, DIRECTIONS),
+        gains: spectrum.gains(shrinkage, DIRECTIONS).iter().take(DIRECTIONS).map(|&gain| gain as f32).collect(),
+    };
+    Unknown::new(&ruler, &reached)
 }

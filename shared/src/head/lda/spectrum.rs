@@ -190,19 +190,23 @@ impl Spectrum {
         }
     }
 
-    /// What shrinkage leaves of each eigenvector, 0..1: `value / (value + shrinkage)`.
-    pub fn gains(&self, shrinkage: f64) -> Array1<f64> {
+    /// What is taken off of squares along each eigenvector, 0..1: `value / (value + shrinkage)` for
+    /// the first `most` of them, and nothing for the rest.
+    pub fn gains(&self, shrinkage: f64, most: usize) -> Array1<f64> {
         let added = shrinkage * self.unit;
-        self.values.mapv(|value| value / (value + added))
+        let mut gains = self.values.mapv(|value| value / (value + added));
+        gains.slice_mut(s![most.min(self.values.len())..]).fill(0.0);
+        gains
     }
 
     /// The sum over `points` (shrinkage and factor) of `factor * A (mean - centre)`, a row a class,
-    /// with A = shrinkage (scatter + shrinkage)^-1, for features with the taps at length 1.
-    pub fn discriminants(&self, design: &Design, points: impl Iterator<Item = (f64, f64)>) -> Array2<f32> {
+    /// with A = shrinkage (scatter + shrinkage)^-1 of the first `most` eigenvectors of the scatter, for
+    /// features with the taps at length 1.
+    pub fn discriminants(&self, design: &Design, points: impl Iterator<Item = (f64, f64)>, most: usize) -> Array2<f32> {
         let (mut sum, mut gains) = (0.0, Array1::<f64>::zeros(self.values.len()));
         for (shrinkage, factor) in points {
             sum += factor;
-            gains.scaled_add(factor, &self.gains(shrinkage));
+            gains.scaled_add(factor, &self.gains(shrinkage, most));
         }
         let mut weights = means(design, self.taps).0 * sum as f32;
         weights -= &self.in_features(design, &(&self.means_on * &gains.insert_axis(Axis(0))));

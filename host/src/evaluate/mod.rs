@@ -1,0 +1,40 @@
+//! How well heads learn: draws a few photos a class, fits heads as a board does, tests on all others,
+//! and repeats.
+
+mod embeddings;
+mod measures;
+mod method;
+mod score;
+mod splits;
+mod strangers;
+
+use lastlayer_shared::{file, head::HeadError};
+
+pub use embeddings::{Embeddings, embeddings};
+pub use measures::{BINS, Bin};
+pub use method::Method;
+pub use score::{Score, score};
+pub use splits::{Splits, draw};
+pub use strangers::Strangers;
+
+use crate::embed::EmbedError;
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    #[error(
+        "the class {class:?} has {photos} photos; {shots} taught ones leave none to test on: add \
+         photos or ask for fewer with --shots"
+    )]
+    TooFewPhotos {
+        class: String,
+        photos: usize,
+        shots: usize,
+    },
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}

@@ -1,0 +1,61 @@
+//! Whether a head knows what it was never taught: every class in turn is left out and then shown.
+
+use lastlayer_shared::head::{Example, HeadError};
+
+use super::{Embeddings, Method, measures::area, splits::Splits};
+
+/// Areas under the ROC curve of taught against left-out classes, the mean over the classes, 0.5..=1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Strangers {
+    /// By the head's familiarity, or its confidence where it has none.
+    pub own: f64,
+    /// By the highest confidence alone.
+    pub confidence: f64,
+}
+
+/// `None` where two classes would not be left.
+pub fn strangers(
+    data: &Embeddings,
+    method: Method,
+    taught: &[usize],
+) -> Result<Option<Strangers>, HeadError> {
+    let classes = data.classes.len();
+    if classes < 3 {
+        return Ok(None);
+    }
+    let tested = Splits::tested(data.labels.len(), taught);
+    let mut sum = Strangers::default();
+    for left_out in 0..classes {
+        let known = |&&photo: &&usize| data.labels[photo] != left_out;
+        let photos: Vec<usize> = taught.iter().filter(known).copied().collect();
+        let head = method.fit(&data.layout, &data.examples(&photos))?;
+        let (mut own, mut confidence) = ([vec![], vec![]], [vec![], vec![]]);
+        for &photo in &tested {
+            let Some(said) = head.judge(&data.embeddings[photo]) else {
+                continue;
+            };
+            let sure = said.answers.iter().map(|answer| answer.confidence);
+            let sure = sure.fold(0.0, f32::max);
+            let side = usize::from(data.labels[photo] == left_out);
+            own[side].push(said.familiarity.unwrap_or(sure));
+            confidence[side].push(sure);
+        }
+        sum.own += area(&own[0], &own[1]).unwrap_or(0.5) / classes as f64;
+        sum.confidence += area(&confidence[0], &confidence[1]).unwrap_or(0.5) / classes as f64;
+    }
+    Ok(Some(sum))
+}
+
+impl Embeddings {
+    /// Every photo a burst of its own.
+    pub(super) fn examples(&self, photos: &[usize]) -> Vec<Example<'_>> {
+        let photos = photos.iter().enumerate();
+        photos
+            .map(|(burst, &photo)| Example {
+                embedding: &self.embeddings[photo],
+                class: self.labels[photo],
+                burst: burst as u32,
+            })
+            .collect()
+    }
+}
