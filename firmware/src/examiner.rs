@@ -296,11 +296,7 @@ fn called((starting, layout, memory): Taught<'_>) -> Result<Called, String> {
 }
 
 /// Why a package does too badly on what was taught here, where it does.
-fn compare(
-    limits: &guard::Settings,
-    before: Taught<'_>,
-    after: Taught<'_>,
-) -> Option<String> {
+fn compare(limits: &guard::Settings, before: Taught<'_>, after: Taught<'_>) -> Option<String> {
     let after = match called(after) {
         Ok(after) => after,
         Err(why) => return Some(format!("no head can be fitted on its embeddings: {why}")),

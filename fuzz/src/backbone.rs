@@ -32,8 +32,11 @@ const MOST_CHANGES: usize = 8;
 
 /// What `lastlayer export` makes of a MobileNetV2, folded and not: eight channels everywhere.
 static EXPORTED: LazyLock<[ModelProto; 2]> = LazyLock::new(|| {
-    [Normalisation::Folded, Normalisation::Apart]
-        .map(|how| mobilenet_v2::build(&state_dict(), SIDE as usize, how, &mobilenet_v2::TAPPED).unwrap().0)
+    [Normalisation::Folded, Normalisation::Apart].map(|how| {
+        mobilenet_v2::build(&state_dict(), SIDE as usize, how, &mobilenet_v2::TAPPED)
+            .unwrap()
+            .0
+    })
 });
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| onnx::encode(&EXPORTED[0]));
 

@@ -10,7 +10,7 @@ use lastlayer_firmware::{
 };
 use lastlayer_shared::{
     file::sum,
-    head::{Example, Head, Kind},
+    head::{Example, Head, Kind, Layout},
     view::View,
 };
 
@@ -48,7 +48,12 @@ fn head() -> Head {
         class,
         burst: 0,
     };
-    Head::fit(Kind::Means, &[example(&a, 0), example(&b, 1)]).unwrap()
+    Head::fit(
+        Kind::Means,
+        &Layout::plain(2),
+        &[example(&a, 0), example(&b, 1)],
+    )
+    .unwrap()
 }
 
 /// Gives what is framed at the beginning of a file the checksum that it should have.

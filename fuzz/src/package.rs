@@ -10,7 +10,7 @@ use super::{edited, part};
 use lastlayer_shared::{
     file::sha256,
     frame::Frame,
-    head::{Example, Head, Kind},
+    head::{Example, Head, Kind, Layout},
     package::{Package, SelfTest},
     preprocess::Preprocess,
     sample::Sample,
@@ -132,7 +132,7 @@ pub fn good() -> Package {
         preprocess: Preprocess::named("imagenet", 32).unwrap(),
         provenance: [("license".to_owned(), "MIT".to_owned())].into(),
         backbone: vec![1, 2, 3, 4],
-        head: Some(Head::fit(Kind::Lda, &examples).unwrap()),
+        head: Some(Head::fit(Kind::Lda, &Layout::plain(3), &examples).unwrap()),
         samples,
         self_test: vec![SelfTest {
             crop,

@@ -153,7 +153,9 @@ fn tapped(proto: &ModelProto, last: usize, width: usize) -> Result<Layout, Strin
         Some(taps) => taps.iter().map(|tap| tap.width as usize).collect(),
         None => vec![width],
     };
-    let said = taps.iter().fold(0, |sum: usize, &tap| sum.saturating_add(tap));
+    let said = taps
+        .iter()
+        .fold(0, |sum: usize, &tap| sum.saturating_add(tap));
     if said != width {
         return Err(format!("they list {said} numbers, it has {width}"));
     }

@@ -31,7 +31,10 @@ pub fn layout(model: &ModelProto) -> Result<Option<Vec<Tap>>, String> {
     let taps: Vec<Tap> = serde_json::from_str(&entry.value).map_err(|error| error.to_string())?;
     match (1..=MOST_TAPS).contains(&taps.len()) {
         true => Ok(Some(taps)),
-        false => Err(format!("it lists {} taps, not 1 to {MOST_TAPS}", taps.len())),
+        false => Err(format!(
+            "it lists {} taps, not 1 to {MOST_TAPS}",
+            taps.len()
+        )),
     }
 }
 
@@ -60,7 +63,15 @@ mod tests {
         assert_eq!(said(&good), Ok(Some(vec![tap.clone()])));
         assert_eq!(layout(&ModelProto::default()), Ok(None));
         let many = serde_json::to_string(&vec![tap; MOST_TAPS + 1]).unwrap();
-        for wrong in ["", "[]", "{}", "[1]", r#"[{"layer": "a"}]"#, r#"[{"layer": "a", "width": -1}]"#, &many] {
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            "[1]",
+            r#"[{"layer": "a"}]"#,
+            r#"[{"layer": "a", "width": -1}]"#,
+            &many,
+        ] {
             assert!(said(wrong).is_err(), "{wrong}");
         }
     }

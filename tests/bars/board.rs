@@ -91,7 +91,7 @@ fn looking(path: &Path, strict: bool) {
             burst: (i / CLASSES) as u32,
         })
         .collect();
-    let head = Head::fit(Kind::default(), &examples).unwrap();
+    let head = Head::fit(Kind::default(), backbone.layout(), &examples).unwrap();
     let bytes = picture(0, 0);
     let decode = || {
         PixelFormat::Yuyv

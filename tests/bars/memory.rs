@@ -14,7 +14,7 @@ use lastlayer_firmware::{
 };
 use lastlayer_host::statistics;
 use lastlayer_shared::{
-    head::{Example, Head, Kind},
+    head::{Example, Head, Kind, Layout},
     view::View,
 };
 use rand::{RngExt, SeedableRng};
@@ -110,7 +110,7 @@ fn writes(memory: &mut Memory, state: &Path, random: &mut ChaCha8Rng) {
             burst: 0,
         })
         .collect();
-    let head = Head::fit(Kind::Means, &examples).unwrap();
+    let head = Head::fit(Kind::Means, &Layout::plain(WIDTH), &examples).unwrap();
     let head_bytes = 10 * (WIDTH + 1) * 4;
     let before = bytes_in(state);
     memory.add_burst("class-1", burst(random)).unwrap();

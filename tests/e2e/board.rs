@@ -6,7 +6,7 @@ use lastlayer_firmware::{memory::Limits, slots::Slots, storage};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
-    head::{Head, Kind},
+    head::{Head, Kind, Layout},
     package::Package,
     sample::examples,
 };
@@ -379,7 +379,8 @@ fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
 fn a_package_is_run_with_the_head_that_is_in_it() {
     let site = Site::new();
     let mut package = Package::open(&site.path("site.llp")).unwrap();
-    let head = Head::fit(Kind::Means, &examples(&package.samples)).unwrap();
+    let layout = Layout::plain(package.samples[0].embedding.len());
+    let head = Head::fit(Kind::Means, &layout, &examples(&package.samples)).unwrap();
     package.head = Some(head.clone());
     package.save(&site.path("means.llp")).unwrap();
     let events = site.tell(

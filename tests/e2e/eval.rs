@@ -150,7 +150,9 @@ fn random_package() -> Package {
     add("features.18.0".into(), [1280, 320, 1, 1]);
 
     let preprocess = Preprocess::named("imagenet", 224).unwrap();
-    let mut model = mobilenet_v2::build(&weights, 224, Normalisation::Folded, &[]).unwrap().0;
+    let mut model = mobilenet_v2::build(&weights, 224, Normalisation::Folded, &[])
+        .unwrap()
+        .0;
     let metadata = Metadata {
         preprocess: preprocess.clone(),
         provenance: Default::default(),

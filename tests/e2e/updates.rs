@@ -12,7 +12,7 @@ use lastlayer_host::{evaluate::draw, photos::labelled};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
-    head::{Example, Head, Kind},
+    head::{Example, Head, Kind, Layout},
     package::Package,
     view::View,
 };
@@ -361,7 +361,7 @@ fn taught_and_moved(old: &str, new: &str, photos: &Path) -> (f64, f64) {
                     burst: *photo as u32,
                 })
                 .collect();
-            let head = Head::fit(Kind::default(), &examples).unwrap();
+            let head = Head::fit(Kind::default(), new.backbone.layout(), &examples).unwrap();
             let rest: Vec<usize> = (0..labels.len()).filter(|i| !chosen.contains(i)).collect();
             // The camera is looked at by the new network in either case.
             let right = |photo: &&usize| {

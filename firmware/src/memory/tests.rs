@@ -1,7 +1,7 @@
 use super::*;
 use crate::storage::{Disk, DiskError, Ram, get, put};
 use lastlayer_shared::{
-    head::{Example, Head, Kind},
+    head::{Example, Head, Kind, Layout},
     view::{Flip, Rotate},
 };
 use proptest::prelude::*;
@@ -50,7 +50,12 @@ pub(crate) fn head() -> Head {
         class,
         burst: 0,
     };
-    Head::fit(Kind::Lda, &[example(&a, 0), example(&b, 1)]).unwrap()
+    Head::fit(
+        Kind::Lda,
+        &Layout::plain(2),
+        &[example(&a, 0), example(&b, 1)],
+    )
+    .unwrap()
 }
 
 fn classes(memory: &Memory) -> Vec<&str> {

@@ -9,11 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use lastlayer_shared::{
-    backbone::EMBEDDING,
-    error::plain,
-    file, network,
-    preprocess::Preprocess,
-    taps::Tap,
+    backbone::EMBEDDING, error::plain, file, network, preprocess::Preprocess, taps::Tap,
 };
 
 use crate::{

@@ -79,4 +79,3 @@ fn read_cache(cache: &Cache, name: &str, width: usize) -> BTreeMap<String, Vec<f
     known.retain(|_, embedding| embedding.len() == width);
     known
 }
-

@@ -28,7 +28,9 @@ pub fn put(bins: &mut Bins, confidence: f32, right: bool) {
 /// probabilities using Bayesian binning", AAAI 2015). 0 without answers.
 pub fn calibration_error(bins: &Bins) -> f64 {
     let all: u64 = bins.iter().map(|bin| bin.answers).sum();
-    let off = bins.iter().map(|bin| (bin.confidence - bin.right as f64).abs());
+    let off = bins
+        .iter()
+        .map(|bin| (bin.confidence - bin.right as f64).abs());
     off.sum::<f64>() / all.max(1) as f64
 }
 

@@ -31,7 +31,11 @@ impl Method {
         self == Self::Head(Kind::default())
     }
 
-    pub(super) fn fit(self, layout: &Layout, examples: &[Example<'_>]) -> Result<Fitted, HeadError> {
+    pub(super) fn fit(
+        self,
+        layout: &Layout,
+        examples: &[Example<'_>],
+    ) -> Result<Fitted, HeadError> {
         Ok(match self {
             Self::Nearest => Fitted::Nearest(Nearest::new(layout, examples)),
             Self::Head(kind) => Fitted::Head(Head::fit(kind, layout, examples)?),
@@ -65,7 +69,10 @@ pub(super) struct Nearest {
 
 fn unit(numbers: &[f32]) -> Vec<f32> {
     let length = numbers.iter().map(|v| v * v).sum::<f32>().sqrt();
-    numbers.iter().map(|v| v / length.max(f32::MIN_POSITIVE)).collect()
+    numbers
+        .iter()
+        .map(|v| v / length.max(f32::MIN_POSITIVE))
+        .collect()
 }
 
 impl Nearest {

@@ -157,7 +157,9 @@ impl Tally {
         score.accuracies.push(right as f64 / count);
         score.confidences.push(sure / count);
         score.calibration_errors.push(calibration_error(&bins));
-        score.strangers.extend(strangers(data, score.method, taught)?);
+        score
+            .strangers
+            .extend(strangers(data, score.method, taught)?);
         Ok(())
     }
 

@@ -97,7 +97,10 @@ pub fn build(
     builder.average(&top, EMBEDDING);
     let mut output = vec![onnx::value(EMBEDDING, &[1, top.channels])];
     if !taps.is_empty() {
-        let pooled: Vec<String> = taps.iter().map(|tap| format!("{}.mean", tap.name)).collect();
+        let pooled: Vec<String> = taps
+            .iter()
+            .map(|tap| format!("{}.mean", tap.name))
+            .collect();
         for (tap, name) in taps.iter().zip(&pooled) {
             builder.average(tap, name);
         }
@@ -218,8 +221,7 @@ impl Builder {
         self.nodes
             .push(onnx::node("GlobalAveragePool", &[&map.name], &pool, vec![]));
         let axis = vec![onnx::int("axis", 1)];
-        self.nodes
-            .push(onnx::node("Flatten", &[&pool], name, axis));
+        self.nodes.push(onnx::node("Flatten", &[&pool], name, axis));
     }
 
     /// Expansion (missing in the first block), depthwise, projection; the input is added where the

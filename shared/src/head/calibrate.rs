@@ -119,15 +119,24 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
     let least = sharpness * DULL;
     for _ in 0..STEPS {
         let (_, slope, curvature) = at(sharpness);
-        let step = if curvature > 0.0 { slope / curvature } else { slope.signum() * sharpness };
-        let next = (sharpness - step).clamp(sharpness / LEAP, sharpness * LEAP).max(least);
+        let step = if curvature > 0.0 {
+            slope / curvature
+        } else {
+            slope.signum() * sharpness
+        };
+        let next = (sharpness - step)
+            .clamp(sharpness / LEAP, sharpness * LEAP)
+            .max(least);
         let moved = (next - sharpness).abs();
         sharpness = next;
         if moved <= ENOUGH * sharpness {
             break;
         }
     }
-    Some(Fit { sharpness, loss: at(sharpness).0 })
+    Some(Fit {
+        sharpness,
+        loss: at(sharpness).0,
+    })
 }
 
 const FOLDS: usize = 4;
@@ -144,7 +153,11 @@ pub fn held_back(kind: Kind, design: &Design) -> Judged {
         let head = kind.linear(&design.select(&rows(&folds, |f| f != Some(fold))));
         let logits = head.logits(design.embedding().select(Axis(0), &held).view());
         for (row, &example) in logits.outer_iter().zip(&held) {
-            judged.push(example, design.labels[example], row.iter().map(|&v| f64::from(v)));
+            judged.push(
+                example,
+                design.labels[example],
+                row.iter().map(|&v| f64::from(v)),
+            );
         }
     }
     judged
@@ -157,7 +170,10 @@ fn folds(design: &Design) -> Vec<Option<usize>> {
     for of_class in design.by_burst().chunk_by(|a, b| a.class == b.class) {
         if of_class.len() > 1 {
             for (turn, burst) in of_class.iter().enumerate() {
-                burst.rows.iter().for_each(|&row| folds[row] = Some(turn % FOLDS));
+                burst
+                    .rows
+                    .iter()
+                    .for_each(|&row| folds[row] = Some(turn % FOLDS));
             }
         }
     }

@@ -3,7 +3,9 @@
 //! Newton method for logistic regression", JMLR 2008; here with a backtracking line search).
 
 use super::{
-    Linear, design::Design, softmax,
+    Linear,
+    design::Design,
+    softmax,
     solve::{Stop, conjugate_gradients, inner},
 };
 use ndarray::{Array1, Array2, Axis, concatenate};
@@ -58,10 +60,7 @@ pub fn fit(design: &Design) -> Linear {
     }
     let bias: Array1<f32> = weights.column(width - 1).to_owned();
     let weights = weights.slice(ndarray::s![.., ..width - 1]).to_owned() * LENGTH;
-    Linear {
-        weights,
-        bias,
-    }
+    Linear { weights, bias }
 }
 
 struct Problem<'a> {

@@ -9,7 +9,10 @@ use ndarray::Array1;
 const SCALE: f32 = 32.0;
 
 pub fn fit(design: &Design) -> Linear {
-    let mut weights = design.means().slice(ndarray::s![.., ..design.last]).to_owned();
+    let mut weights = design
+        .means()
+        .slice(ndarray::s![.., ..design.last])
+        .to_owned();
     for mut mean in weights.outer_iter_mut() {
         let length = mean.dot(&mean).sqrt();
         if length > 0.0 {

@@ -128,10 +128,19 @@ impl Head {
         let design = Design::new(layout, examples, &classes)?;
         let (linear, judged, unknown): (Linear, Judged, _) = match kind {
             Kind::Lda => lda::fit(&design),
-            other => (other.linear(&design), calibrate::held_back(other, &design), None),
+            other => (
+                other.linear(&design),
+                calibrate::held_back(other, &design),
+                None,
+            ),
         };
-        let sharpness = calibrate::sharpness(&judged).map_or(kind.uncalibrated(), |fit| fit.sharpness);
-        let called = judged.called(examples.len()).into_iter().map(|row| Some(classes[row?])).collect();
+        let sharpness =
+            calibrate::sharpness(&judged).map_or(kind.uncalibrated(), |fit| fit.sharpness);
+        let called = judged
+            .called(examples.len())
+            .into_iter()
+            .map(|row| Some(classes[row?]))
+            .collect();
         let head = Self {
             kind,
             classes: classes.iter().map(narrow).collect::<Result<_, _>>()?,
@@ -222,7 +231,12 @@ impl Head {
         if Some(self.weights.len()) != rows.checked_mul(width) || self.bias.len() != rows {
             return Err(HeadError::Damaged("its weights do not fit its classes"));
         }
-        if self.weights.iter().chain(&self.bias).any(|v| !v.is_finite()) {
+        if self
+            .weights
+            .iter()
+            .chain(&self.bias)
+            .any(|v| !v.is_finite())
+        {
             return Err(HeadError::Damaged("it holds a number that is not finite"));
         }
         match &self.unknown {
@@ -275,7 +289,9 @@ impl Linear {
     fn over(&self, width: usize, factor: f32) -> Vec<f32> {
         let mut weights = Array2::zeros((self.weights.nrows(), width));
         let seen = self.weights.ncols();
-        weights.slice_mut(ndarray::s![.., ..seen]).assign(&self.weights);
+        weights
+            .slice_mut(ndarray::s![.., ..seen])
+            .assign(&self.weights);
         weights *= factor;
         weights.into_raw_vec_and_offset().0
     }

@@ -30,8 +30,5 @@ pub fn fit(design: &Design) -> Linear {
         EXACT,
     );
     let bias = share - weights.dot(&centre);
-    Linear {
-        weights,
-        bias,
-    }
+    Linear { weights, bias }
 }

@@ -71,14 +71,21 @@ impl Unknown {
         }
         let taps = ruler.taps.powi(2) as f32;
         let mut centre = ruler.centre.clone();
-        centre.slice_mut(s![ruler.last..]).mapv_inplace(|v| v * taps);
+        centre
+            .slice_mut(s![ruler.last..])
+            .mapv_inplace(|v| v * taps);
         let discriminants = ruler.discriminants.outer_iter();
-        let all = discriminants.chain([centre.view()]).chain(ruler.directions.outer_iter());
+        let all = discriminants
+            .chain([centre.view()])
+            .chain(ruler.directions.outer_iter());
         let (mut rows, mut scales, mut at_centre) = (Vec::new(), Vec::new(), Vec::new());
         for row in all {
             let highest = row.fold(0.0f32, |most, v| most.max(v.abs()));
             let scale = highest / f32::from(i8::MAX);
-            let rounded: Vec<i8> = row.iter().map(|v| (v / scale.max(f32::MIN_POSITIVE)).round() as i8).collect();
+            let rounded: Vec<i8> = row
+                .iter()
+                .map(|v| (v / scale.max(f32::MIN_POSITIVE)).round() as i8)
+                .collect();
             // With the rounded row, so that its rounding tells on what differs from the centre only.
             at_centre.push(scale * dot(&rounded, ruler.centre.iter()));
             rows.extend(rounded);
@@ -114,7 +121,8 @@ impl Unknown {
         let highest = highest.fold(f32::NEG_INFINITY, f32::max);
         let (embedding, taps) = features.split_at_checked(last)?;
         let square = |numbers: &[f32]| numbers.iter().map(|v| v * v).sum::<f32>();
-        let mut distance = square(embedding) + self.taps * square(taps) - 2.0 * centre + self.square;
+        let mut distance =
+            square(embedding) + self.taps * square(taps) - 2.0 * centre + self.square;
         for ((on, gain), offset) in along.iter().zip(&self.gains).zip(&self.offsets) {
             distance -= gain * (on - offset).powi(2);
         }
@@ -131,11 +139,17 @@ impl Unknown {
             && self.bias.len() == classes
             && self.offsets.len() == self.gains.len();
         if !fits {
-            return Err(HeadError::Damaged("its directions do not fit its embeddings"));
+            return Err(HeadError::Damaged(
+                "its directions do not fit its embeddings",
+            ));
         }
         let numbers = [&self.bias, &self.gains, &self.offsets, &self.scales];
         let single = [self.taps, self.share, self.square, self.usual, self.spread];
-        let finite = numbers.into_iter().flatten().chain(&single).all(|v| v.is_finite());
+        let finite = numbers
+            .into_iter()
+            .flatten()
+            .chain(&single)
+            .all(|v| v.is_finite());
         match finite && self.spread > 0.0 {
             true => Ok(()),
             false => Err(HeadError::Damaged("it holds a number that is not finite")),
@@ -152,7 +166,13 @@ fn dot<'a>(rounded: &[i8], numbers: impl IntoIterator<Item = &'a f32>) -> f32 {
 fn normal(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let factors = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
+    let factors = [
+        1.061_405_429,
+        -1.453_152_027,
+        1.421_413_741,
+        -0.284_496_736,
+        0.254_829_592,
+    ];
     let polynomial = factors.iter().fold(0.0, |sum, factor| (sum + factor) * t);
     let tail = polynomial * (-z * z).exp() / 2.0;
     if x < 0.0 { tail } else { 1.0 - tail }
@@ -164,7 +184,12 @@ mod tests {
 
     #[test]
     fn the_normal_distribution_is_the_tables() {
-        for (x, share) in [(0.0, 0.5), (1.0, 0.841_344_7), (-1.644_853_6, 0.05), (-4.0, 3.167_1e-5)] {
+        for (x, share) in [
+            (0.0, 0.5),
+            (1.0, 0.841_344_7),
+            (-1.644_853_6, 0.05),
+            (-4.0, 3.167_1e-5),
+        ] {
             assert!((normal(x) - share).abs() < 2e-7, "{x}: {}", normal(x));
         }
     }

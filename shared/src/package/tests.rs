@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::head::{Example, Kind};
+use crate::head::{Example, Kind, Layout};
 use crate::view::View;
 
 /// A package that holds together; its network is not one, which nobody asks here.
@@ -33,7 +33,7 @@ pub(super) fn package() -> Package {
                 view: View::default(),
             })
             .collect(),
-        head: Some(Head::fit(Kind::Lda, &examples).unwrap()),
+        head: Some(Head::fit(Kind::Lda, &Layout::plain(3), &examples).unwrap()),
         self_test: vec![SelfTest {
             crop,
             embedding: vec![0.25, 0.5, 0.75],

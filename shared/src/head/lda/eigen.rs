@@ -18,14 +18,25 @@ pub fn positive(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
         matrix.self_adjoint_eigen(Side::Lower).map(|eigen| {
             let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
             let vectors = eigen.U();
-            (values, Array2::from_shape_fn((size, size), |(i, j)| vectors[(i, j)]))
+            (
+                values,
+                Array2::from_shape_fn((size, size), |(i, j)| vectors[(i, j)]),
+            )
         })
     } else {
         let matrix = Mat::<f32>::from_fn(size, size, |i, j| matrix[(i, j)] as f32);
         matrix.self_adjoint_eigen(Side::Lower).map(|eigen| {
-            let values: Vec<f64> = eigen.S().column_vector().iter().map(|&v| f64::from(v)).collect();
+            let values: Vec<f64> = eigen
+                .S()
+                .column_vector()
+                .iter()
+                .map(|&v| f64::from(v))
+                .collect();
             let vectors = eigen.U();
-            (values, Array2::from_shape_fn((size, size), |(i, j)| f64::from(vectors[(i, j)])))
+            (
+                values,
+                Array2::from_shape_fn((size, size), |(i, j)| f64::from(vectors[(i, j)])),
+            )
         })
     };
     // Without an answer (it did not converge) there are no directions: class means are left.
@@ -33,8 +44,15 @@ pub fn positive(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
         return (Array1::zeros(0), Array2::zeros((size, 0)));
     };
     let highest = values.last().copied().unwrap_or(0.0);
-    let rounding = if size <= PRECISE { ROUNDING } else { ROUNDING_F32 };
-    let kept: Vec<usize> = (0..size).rev().filter(|&i| values[i] > (highest * rounding).max(f64::MIN_POSITIVE)).collect();
+    let rounding = if size <= PRECISE {
+        ROUNDING
+    } else {
+        ROUNDING_F32
+    };
+    let kept: Vec<usize> = (0..size)
+        .rev()
+        .filter(|&i| values[i] > (highest * rounding).max(f64::MIN_POSITIVE))
+        .collect();
     let values = kept.iter().map(|&i| values[i]).collect();
     (values, vectors.select(ndarray::Axis(1), &kept))
 }

@@ -11,7 +11,7 @@
 use ndarray::{Array1, Array2, Axis, s};
 
 use super::{PRIOR, spectrum::Spectrum};
-use crate::head::calibrate::Judged;
+use crate::head::{calibrate::Judged, design::Burst};
 
 pub struct LeftOut {
     /// Of examples whose class has another burst.
@@ -35,74 +35,137 @@ impl LeftOut {
     pub fn new(spectrum: &Spectrum, shrinkage: f64, most: usize) -> Self {
         let added = shrinkage * spectrum.unit;
         let gains = spectrum.gains(shrinkage, most);
-        // Along the eigenvectors in use, what of A is left.
         let used = most.min(gains.len());
-        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain).insert_axis(Axis(0));
-        let gains = gains.insert_axis(Axis(0));
-        let means_gained = &spectrum.means_on * &gains;
+        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain);
+        let means_gained = &spectrum.means_on * &gains.view().insert_axis(Axis(0));
         let means = &spectrum.means_means - &means_gained.dot(&spectrum.means_on.t());
-        let across = &spectrum.means_rows - &means_gained.dot(&spectrum.rows_on.t());
-        let means_kept = &spectrum.means_on.slice(s![.., ..used]) * &kept;
+        let means_rows = &spectrum.means_rows - &means_gained.dot(&spectrum.rows_on.t());
+        // What the scatter loses lies along the eigenvectors in use: `along` are products with that.
+        let means_kept =
+            &spectrum.means_on.slice(s![.., ..used]) * &kept.view().insert_axis(Axis(0));
+        let means_along = means_kept.dot(&spectrum.rows_on.slice(s![.., ..used]).t());
         let classes = means.nrows();
-        let beliefs: Vec<f64> = spectrum.bursts_of.iter().map(|&bursts| belief(bursts)).collect();
+        let share = 1.0 / classes as f64;
+        let beliefs: Vec<f64> = spectrum
+            .bursts_of
+            .iter()
+            .map(|&bursts| belief(bursts))
+            .collect();
         let mut judged = Judged::new(classes);
         let mut distances = Vec::new();
-        for burst in spectrum.bursts.iter().filter(|burst| spectrum.bursts_of[burst.class] > 1.0) {
-            let own = burst.class;
-            let size = burst.rows.len();
-            let on = spectrum.rows_on.select(Axis(0), &burst.rows);
-            let u_u = Array2::from_shape_fn((size, size), |(i, j)| spectrum.rows_rows[(burst.rows[i], burst.rows[j])])
-                - (&on * &gains).dot(&on.t());
-            let m_u = across.select(Axis(1), &burst.rows);
-            let left = spectrum.examples_of[own] - size as f64;
+        let others = |burst: &&Burst| spectrum.bursts_of[burst.class] > 1.0;
+        for burst in spectrum.bursts.iter().filter(others) {
+            let (own, size, rows) = (burst.class, burst.rows.len(), &burst.rows);
             let all = spectrum.examples_of[own];
-            let m_t = m_u.sum_axis(Axis(1)) / left;
-            let u_t = u_u.sum_axis(Axis(1)) / left;
-            let t_t = u_t.sum() / left;
-            let share = 1.0 / classes as f64;
-            // The class means without the burst, less their centre without it, are `mean + moved * t`.
-            let moved: Vec<f64> = (0..classes).map(|k| share - f64::from(u8::from(k == own))).collect();
-            // What the scatter loses lies along the eigenvectors in use: v is u there.
-            let on_used = on.slice(s![.., ..used]);
-            let v_v = (&on_used * &kept).dot(&on_used.t());
-            let m_v = means_kept.dot(&on_used.t());
-            let v_t = v_v.sum_axis(Axis(1)) / left;
-            let b_v = Array2::from_shape_fn((classes, size), |(k, j)| m_v[(k, j)] + moved[k] * v_t[j]);
-            let a_v = Array2::from_shape_fn((size, size), |(i, j)| m_v[(own, j)] + v_v[(i, j)] + share * v_t[j]);
+            let left = all - size as f64;
+            let mut u_u = vec![0.0; size * size];
+            let mut along = vec![0.0; size * size];
+            for i in 0..size {
+                for j in 0..=i {
+                    let (taken, rest) = weighed(spectrum, rows[i], rows[j], &gains, &kept);
+                    let product = spectrum.rows_rows[(rows[i], rows[j])] - taken;
+                    (u_u[i * size + j], u_u[j * size + i]) = (product, product);
+                    (along[i * size + j], along[j * size + i]) = (rest, rest);
+                }
+            }
+            // Products with t: the mean of a row over what is left of the class.
+            let with_t = |products: &[f64]| products.iter().sum::<f64>() / left;
+            let m_u = |k: usize, i: usize| means_rows[(k, rows[i])];
+            let m_t: Vec<f64> = (0..classes)
+                .map(|k| rows.iter().map(|&row| means_rows[(k, row)]).sum::<f64>() / left)
+                .collect();
+            let u_t: Vec<f64> = u_u.chunks_exact(size).map(with_t).collect();
+            let t_t = with_t(&u_t);
+            let along_t: Vec<f64> = along.chunks_exact(size).map(with_t).collect();
+            // The class means without the burst, less their centre without it, are `mean + moved * t`;
+            // its examples less that centre are `mean of their class + u + share * t`.
+            let moved = |k: usize| if k == own { share - 1.0 } else { share };
             let lost = Array2::from_shape_fn((size, size), |(i, j)| {
-                added * (f64::from(u8::from(i == j)) - 1.0 / all) - v_v[(i, j)]
+                added * (f64::from(u8::from(i == j)) - 1.0 / all) - along[i * size + j]
             });
             // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
-            let inverse = inverse(&lost).unwrap_or_else(|| Array2::zeros((size, size)));
-            let b_r = b_v.dot(&inverse);
-            let a_r = a_v.dot(&inverse);
+            let inverse = inverse(lost).unwrap_or_else(|| Array2::zeros((size, size)));
+            let means_v = Array2::from_shape_fn((classes, size), |(k, j)| {
+                means_along[(k, rows[j])] + moved(k) * along_t[j]
+            });
+            let rows_v = Array2::from_shape_fn((size, size), |(i, j)| {
+                means_along[(own, rows[j])] + along[i * size + j] + share * along_t[j]
+            });
+            let means_r = means_v.dot(&inverse);
+            let squares: Vec<f64> = (0..classes)
+                .map(|k| {
+                    let moved = moved(k);
+                    let square = means[(k, k)]
+                        + 2.0 * moved * m_t[k]
+                        + moved * moved * t_t
+                        + means_r.row(k).dot(&means_v.row(k));
+                    let belief = if k == own {
+                        belief(spectrum.bursts_of[k] - 1.0)
+                    } else {
+                        beliefs[k]
+                    };
+                    belief * square / 2.0
+                })
+                .collect();
             for i in 0..size {
                 let logits = (0..classes).map(|k| {
-                    let a_b = means[(own, k)] + moved[k] * m_t[own] + m_u[(k, i)] + moved[k] * u_t[i]
-                        + share * (m_t[k] + moved[k] * t_t)
-                        + a_r.row(i).dot(&b_v.row(k));
-                    let b_b = means[(k, k)] + 2.0 * moved[k] * m_t[k] + moved[k] * moved[k] * t_t
-                        + b_r.row(k).dot(&b_v.row(k));
-                    let belief = if k == own { belief(spectrum.bursts_of[k] - 1.0) } else { beliefs[k] };
-                    a_b - belief * b_b / 2.0
+                    means[(own, k)]
+                        + moved(k) * m_t[own]
+                        + m_u(k, i)
+                        + moved(k) * u_t[i]
+                        + share * (m_t[k] + moved(k) * t_t)
+                        + means_r.row(k).dot(&rows_v.row(i))
+                        - squares[k]
                 });
-                judged.push(spectrum.rows[burst.rows[i]], own, logits);
+                judged.push(spectrum.rows[rows[i]], own, logits);
+                let gained = rows_v.row(i).dot(&inverse).dot(&rows_v.row(i));
                 distances.push(
-                    means[(own, own)] + u_u[(i, i)] + share * share * t_t
-                        + 2.0 * m_u[(own, i)] + 2.0 * share * (m_t[own] + u_t[i])
-                        + a_r.row(i).dot(&a_v.row(i)),
+                    means[(own, own)]
+                        + u_u[i * size + i]
+                        + share * share * t_t
+                        + 2.0 * m_u(own, i)
+                        + 2.0 * share * (m_t[own] + u_t[i])
+                        + gained,
                 );
             }
         }
-        let halves = means.diag().iter().zip(&beliefs).map(|(square, belief)| belief * square / 2.0).collect();
-        Self { judged, distances, halves }
+        let halves = means
+            .diag()
+            .iter()
+            .zip(&beliefs)
+            .map(|(square, belief)| belief * square / 2.0)
+            .collect();
+        Self {
+            judged,
+            distances,
+            halves,
+        }
     }
 }
 
+/// The sum over eigenvectors of the product of two examples along them, each times its gain, and each
+/// times what is kept.
+fn weighed(
+    spectrum: &Spectrum,
+    a: usize,
+    b: usize,
+    gains: &Array1<f64>,
+    kept: &Array1<f64>,
+) -> (f64, f64) {
+    let pairs = spectrum.rows_on.row(a);
+    let pairs = pairs.iter().zip(spectrum.rows_on.row(b));
+    let mut sums = (0.0, 0.0);
+    for ((a, b), (gain, kept)) in pairs.zip(gains.iter().zip(kept)) {
+        sums.0 += a * b * gain;
+        sums.1 += a * b * kept;
+    }
+    sums
+}
+
 /// Of a small symmetric positive definite matrix, by Gauss and Jordan; `None` where it is not.
-fn inverse(matrix: &Array2<f64>) -> Option<Array2<f64>> {
-    let size = matrix.nrows();
-    let (mut a, mut b) = (matrix.clone(), Array2::<f64>::eye(size));
+fn inverse(mut a: Array2<f64>) -> Option<Array2<f64>> {
+    let size = a.nrows();
+    let mut b = Array2::<f64>::eye(size);
     for k in 0..size {
         let pivot = a[(k, k)];
         if pivot <= 0.0 || !pivot.is_finite() {
@@ -114,7 +177,6 @@ fn inverse(matrix: &Array2<f64>) -> Option<Array2<f64>> {
         }
         for i in (0..size).filter(|&i| i != k) {
             let factor = a[(i, k)];
-            if factor == 0.0 { continue; }
             for j in 0..size {
                 let (x, y) = (factor * a[(k, j)], factor * b[(k, j)]);
                 a[(i, j)] -= x;

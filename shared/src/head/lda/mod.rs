@@ -17,6 +17,8 @@
 mod eigen;
 mod leave_out;
 mod spectrum;
+#[cfg(test)]
+mod tests;
 
 use ndarray::{Array1, Array2, Axis};
 
@@ -80,12 +82,20 @@ pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     if design.rows() <= CHOOSING {
         return combine(design, &choose(design, &bursts));
     }
-    let rows: Vec<usize> = some(&bursts, CHOOSING).into_iter().flat_map(|burst| burst.rows).collect();
+    let rows: Vec<usize> = some(&bursts, CHOOSING)
+        .into_iter()
+        .flat_map(|burst| burst.rows)
+        .collect();
     let few = design.select(&rows);
     let (taps, shrinkage) = one(&choose(&few, &few.by_burst()));
     let spectrum = Spectrum::new(design, taps, &bursts);
     let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
-    let points = vec![Point { shrinkage, share: 1.0, sharpness: 1.0, left_out }];
+    let points = vec![Point {
+        shrinkage,
+        share: 1.0,
+        sharpness: 1.0,
+        left_out,
+    }];
     combine(design, &[Bench { spectrum, points }])
 }
 
@@ -99,13 +109,25 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
         let points = shrinkages.iter().map(|&shrinkage| {
             let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
             let fit = calibrate::sharpness(&left_out.judged);
-            let fit = fit.unwrap_or(Fit { sharpness: 1.0, loss: f64::INFINITY });
-            (fit.loss, Point { shrinkage, share: 1.0, sharpness: fit.sharpness, left_out })
+            let fit = fit.unwrap_or(Fit {
+                sharpness: 1.0,
+                loss: f64::INFINITY,
+            });
+            (
+                fit.loss,
+                Point {
+                    shrinkage,
+                    share: 1.0,
+                    sharpness: fit.sharpness,
+                    left_out,
+                },
+            )
         });
         let (losses, points): (Vec<f64>, Vec<Point>) = points.unzip();
         (losses, Bench { points, spectrum })
     };
-    let (losses, mut benches): (Vec<_>, Vec<_>) = lengths.iter().map(|&taps| bench(taps, &SHRINKAGES)).unzip();
+    let (losses, mut benches): (Vec<_>, Vec<_>) =
+        lengths.iter().map(|&taps| bench(taps, &SHRINKAGES)).unzip();
     let losses: Vec<f64> = losses.into_iter().flatten().collect();
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     if !best.is_finite() {
@@ -113,10 +135,15 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
         return vec![bench(taps, &[SHRINKAGE_UNJUDGED]).1];
     }
     let trust = (bursts.len() as f64).powf(TRUST);
-    let shares: Vec<f64> = losses.iter().map(|loss| (-(loss - best) * trust).exp()).collect();
+    let shares: Vec<f64> = losses
+        .iter()
+        .map(|loss| (-(loss - best) * trust).exp())
+        .collect();
     let sum: f64 = shares.iter().sum();
     let points = benches.iter_mut().flat_map(|bench| &mut bench.points);
-    points.zip(shares).for_each(|(point, share)| point.share = share / sum);
+    points
+        .zip(shares)
+        .for_each(|(point, share)| point.share = share / sum);
     benches
 }
 
@@ -125,8 +152,14 @@ fn one(benches: &[Bench]) -> (f64, f64) {
     let share = |bench: &Bench| bench.points.iter().map(|point| point.share).sum::<f64>();
     let best = benches.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
     best.map_or((0.0, SHRINKAGE_UNJUDGED), |bench| {
-        let logs = bench.points.iter().map(|point| point.share * point.shrinkage.ln());
-        (bench.spectrum.taps, (logs.sum::<f64>() / share(bench)).exp())
+        let logs = bench
+            .points
+            .iter()
+            .map(|point| point.share * point.shrinkage.ln());
+        (
+            bench.spectrum.taps,
+            (logs.sum::<f64>() / share(bench)).exp(),
+        )
     })
 }
 
@@ -160,17 +193,32 @@ fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknow
     }
     let centre = design.means().sum_axis(Axis(0)) / design.classes as f32;
     let bias = -weights.dot(&centre) - halves.mapv(|half| half as f32);
-    let points = benches.iter().flat_map(|bench| bench.points.iter().map(move |point| (&bench.spectrum, point)));
+    let points = benches.iter().flat_map(|bench| {
+        bench
+            .points
+            .iter()
+            .map(move |point| (&bench.spectrum, point))
+    });
     let likeliest = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share));
-    let unknown = likeliest.and_then(|(spectrum, point)| unknown(design, spectrum, point.shrinkage, centre));
+    let unknown =
+        likeliest.and_then(|(spectrum, point)| unknown(design, spectrum, point.shrinkage, centre));
     (Linear { weights, bias }, judged, unknown)
 }
 
 /// What is not known, by one point.
-fn unknown(design: &Design, spectrum: &Spectrum, shrinkage: f64, centre: Array1<f32>) -> Option<Unknown> {
+fn unknown(
+    design: &Design,
+    spectrum: &Spectrum,
+    shrinkage: f64,
+    centre: Array1<f32>,
+) -> Option<Unknown> {
     let bursts = spectrum.bursts_of.iter().sum::<f64>() / design.classes as f64;
     let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-    let LeftOut { judged, distances, halves } = LeftOut::new(spectrum, shrinkage, DIRECTIONS);
+    let LeftOut {
+        judged,
+        distances,
+        halves,
+    } = LeftOut::new(spectrum, shrinkage, DIRECTIONS);
     let reached = judged.each().zip(distances).map(|(logits, distance)| {
         logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0
     });
@@ -183,7 +231,12 @@ fn unknown(design: &Design, spectrum: &Spectrum, shrinkage: f64, centre: Array1<
         halves,
         centre,
         directions: spectrum.directions(design, DIRECTIONS),
-        gains: spectrum.gains(shrinkage, DIRECTIONS).iter().take(DIRECTIONS).map(|&gain| gain as f32).collect(),
+        gains: spectrum
+            .gains(shrinkage, DIRECTIONS)
+            .iter()
+            .take(DIRECTIONS)
+            .map(|&gain| gain as f32)
+            .collect(),
     };
     Unknown::new(&ruler, &reached)
 }

@@ -78,7 +78,9 @@ enum Back {
 /// Class means less their centre, and the centre, in features with the taps at `taps`.
 fn means(design: &Design, taps: f64) -> (Array2<f32>, Array1<f32>) {
     let mut means = design.means();
-    means.slice_mut(s![.., design.last..]).mapv_inplace(|v| v * taps as f32);
+    means
+        .slice_mut(s![.., design.last..])
+        .mapv_inplace(|v| v * taps as f32);
     let centre = means.sum_axis(Axis(0)) / design.classes as f32;
     means -= &centre.view().insert_axis(Axis(0));
     (means, centre)
@@ -103,18 +105,23 @@ impl Spectrum {
         // Inner products of class means with rows, and with one another.
         let mut by_class = Array2::<f64>::zeros((classes, rows));
         for (row, &label) in gram.outer_iter().zip(&design.labels) {
-            by_class.row_mut(label).scaled_add(1.0 / counts[label] as f64, &row);
+            by_class
+                .row_mut(label)
+                .scaled_add(1.0 / counts[label] as f64, &row);
         }
         let mut between = Array2::<f64>::zeros((classes, classes));
         for (column, &label) in by_class.axis_iter(Axis(1)).zip(&design.labels) {
-            between.column_mut(label).scaled_add(1.0 / counts[label] as f64, &column);
+            between
+                .column_mut(label)
+                .scaled_add(1.0 / counts[label] as f64, &column);
         }
         let centre_rows = by_class.sum_axis(Axis(0)) / classes as f64;
         let centre_means = between.sum_axis(Axis(0)) / classes as f64;
         let centre = centre_means.sum() / classes as f64;
         let label = |row: usize| design.labels[row];
         let within = Array2::from_shape_fn((rows, rows), |(i, j)| {
-            gram[(i, j)] - by_class[(label(i), j)] - by_class[(label(j), i)] + between[(label(i), label(j))]
+            gram[(i, j)] - by_class[(label(i), j)] - by_class[(label(j), i)]
+                + between[(label(i), label(j))]
         });
         let means_rows = Array2::from_shape_fn((classes, rows), |(k, j)| {
             by_class[(k, j)] - centre_rows[j] - between[(k, label(j))] + centre_means[label(j)]
@@ -143,12 +150,13 @@ impl Spectrum {
     }
 
     /// From the scatter of the features, where there are fewer of them than examples.
-    fn of_features(design: &Design, taps: f64, bursts: &[Burst]) -> Self {
+    pub fn of_features(design: &Design, taps: f64, bursts: &[Burst]) -> Self {
         let (rows, width) = design.features.dim();
         let (means, centre) = means(design, taps);
         let less_mean = |rows: &[usize]| {
             let mut part = design.features.select(Axis(0), rows);
-            part.slice_mut(s![.., design.last..]).mapv_inplace(|v| v * taps as f32);
+            part.slice_mut(s![.., design.last..])
+                .mapv_inplace(|v| v * taps as f32);
             for (mut row, &at) in part.outer_iter_mut().zip(rows) {
                 row -= &centre;
                 row -= &means.row(design.labels[at]);
@@ -167,7 +175,12 @@ impl Spectrum {
         let vectors = vectors.reversed_axes().mapv(|v| v as f32);
         let judged = super::some(bursts, JUDGED);
         let wide = |matrix: Array2<f32>| matrix.mapv(f64::from);
-        let rows = less_mean(&judged.iter().flat_map(|burst| burst.rows.iter().copied()).collect::<Vec<_>>());
+        let rows = less_mean(
+            &judged
+                .iter()
+                .flat_map(|burst| burst.rows.iter().copied())
+                .collect::<Vec<_>>(),
+        );
         let mut place = 0..;
         let bursts_here = judged.iter().map(|burst| Burst {
             class: burst.class,
@@ -184,7 +197,11 @@ impl Spectrum {
             rows_rows: wide(rows.dot(&rows.t())),
             bursts: bursts_here.collect(),
             rows: judged.into_iter().flat_map(|burst| burst.rows).collect(),
-            examples_of: design.counts().into_iter().map(|count| count as f64).collect(),
+            examples_of: design
+                .counts()
+                .into_iter()
+                .map(|count| count as f64)
+                .collect(),
             bursts_of: bursts_of(bursts, design.classes),
             back: Back::Features(vectors),
         }
@@ -202,7 +219,12 @@ impl Spectrum {
     /// The sum over `points` (shrinkage and factor) of `factor * A (mean - centre)`, a row a class,
     /// with A = shrinkage (scatter + shrinkage)^-1 of the first `most` eigenvectors of the scatter, for
     /// features with the taps at length 1.
-    pub fn discriminants(&self, design: &Design, points: impl Iterator<Item = (f64, f64)>, most: usize) -> Array2<f32> {
+    pub fn discriminants(
+        &self,
+        design: &Design,
+        points: impl Iterator<Item = (f64, f64)>,
+        most: usize,
+    ) -> Array2<f32> {
         let (mut sum, mut gains) = (0.0, Array1::<f64>::zeros(self.values.len()));
         for (shrinkage, factor) in points {
             sum += factor;
@@ -216,7 +238,11 @@ impl Spectrum {
     /// The first eigenvectors, at the most `most`, one a row, for features with the taps at length 1.
     pub fn directions(&self, design: &Design, most: usize) -> Array2<f32> {
         let count = most.min(self.values.len());
-        let first = Array2::from_shape_fn((count, self.values.len()), |(i, j)| if i == j { 1.0 } else { 0.0 });
+        let first =
+            Array2::from_shape_fn(
+                (count, self.values.len()),
+                |(i, j)| if i == j { 1.0 } else { 0.0 },
+            );
         self.at_one(design, self.in_features(design, &first))
     }
 
@@ -226,7 +252,9 @@ impl Spectrum {
             Back::Features(vectors) => sums.mapv(|v| v as f32).dot(vectors),
             Back::Rows(back) => {
                 let mut features = sums.dot(back).mapv(|v| v as f32).dot(&design.features);
-                features.slice_mut(s![.., design.last..]).mapv_inplace(|v| v * self.taps as f32);
+                features
+                    .slice_mut(s![.., design.last..])
+                    .mapv_inplace(|v| v * self.taps as f32);
                 features
             }
         }
@@ -235,7 +263,8 @@ impl Spectrum {
     /// What features with the taps at their length are multiplied by, for features with the taps at
     /// length 1.
     fn at_one(&self, design: &Design, mut rows: Array2<f32>) -> Array2<f32> {
-        rows.slice_mut(s![.., design.last..]).mapv_inplace(|v| v * self.taps as f32);
+        rows.slice_mut(s![.., design.last..])
+            .mapv_inplace(|v| v * self.taps as f32);
         rows
     }
 }

@@ -1,0 +1,270 @@
+use ndarray::ArrayView1;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::head::{
+    Example, Layout,
+    tests::{examples, heaps, solve_plainly},
+};
+
+const WIDTH: usize = 12;
+const TAPS: f64 = 1.5;
+
+/// Three classes of unlike size in bursts of one to three examples; two taps.
+fn design(seed: u64) -> Design {
+    let (mut embeddings, mut labels) = heaps(seed, 3, 9, WIDTH, 0.8);
+    embeddings.truncate(22);
+    labels.truncate(22);
+    let bursts = [
+        0, 0, 0, 1, 1, 1, 2, 2, 0, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6,
+    ];
+    let examples: Vec<Example<'_>> = examples(&embeddings, &labels)
+        .into_iter()
+        .zip(bursts)
+        .map(|(example, burst)| Example { burst, ..example })
+        .collect();
+    let layout = Layout::new([6, 4, 2]).unwrap();
+    Design::new(&layout, &examples, &[0, 1, 2]).unwrap()
+}
+
+/// The textbook's discriminants, in f64: with A = shrinkage (scatter + shrinkage)^-1, the logits of
+/// `x` and its squared distance from the centre. `directions`: the scatter is only looked at there.
+struct Plain {
+    means: Array2<f64>,
+    centre: Array1<f64>,
+    a: Array2<f64>,
+    beliefs: Vec<f64>,
+}
+
+impl Plain {
+    fn new(
+        features: &Array2<f64>,
+        design: &Design,
+        rows: &[usize],
+        added: f64,
+        directions: &Array2<f64>,
+    ) -> Self {
+        let width = features.ncols();
+        let of = |class: usize| {
+            rows.iter()
+                .copied()
+                .filter(move |&row| design.labels[row] == class)
+        };
+        let mut means = Array2::<f64>::zeros((3, width));
+        for class in 0..3 {
+            let members = features.select(Axis(0), &of(class).collect::<Vec<_>>());
+            means
+                .row_mut(class)
+                .assign(&members.mean_axis(Axis(0)).unwrap());
+        }
+        let centre = means.mean_axis(Axis(0)).unwrap();
+        let mut scatter = Array2::<f64>::zeros((width, width));
+        for &row in rows {
+            let apart = &features.row(row) - &means.row(design.labels[row]);
+            let apart = directions
+                .t()
+                .dot(&directions.dot(&apart))
+                .insert_axis(Axis(1));
+            scatter += &apart.dot(&apart.t());
+        }
+        let eye = Array2::<f64>::eye(width);
+        let a = solve_plainly(&(scatter + &eye * added), &(eye * added));
+        let beliefs = (0..3).map(|class| {
+            let mut bursts: Vec<u32> = of(class).map(|row| design.bursts[row]).collect();
+            bursts.sort_unstable();
+            bursts.dedup();
+            bursts.len() as f64 / (bursts.len() as f64 + PRIOR)
+        });
+        Self {
+            centre,
+            a,
+            beliefs: beliefs.collect(),
+            means,
+        }
+    }
+
+    fn product(&self, x: &Array1<f64>, y: &Array1<f64>) -> f64 {
+        x.dot(&self.a.dot(y))
+    }
+
+    fn logits(&self, x: ArrayView1<'_, f64>) -> Vec<f64> {
+        let x = &x - &self.centre;
+        let means = self.means.outer_iter().map(|mean| &mean - &self.centre);
+        means
+            .zip(&self.beliefs)
+            .map(|(mean, belief)| {
+                self.product(&x, &mean) - belief * self.product(&mean, &mean) / 2.0
+            })
+            .collect()
+    }
+
+    fn distance(&self, x: ArrayView1<'_, f64>) -> f64 {
+        let x = &x - &self.centre;
+        self.product(&x, &x)
+    }
+}
+
+/// In f64, with the taps at `TAPS`.
+fn scaled(design: &Design) -> Array2<f64> {
+    let mut features = design.features.mapv(f64::from);
+    features
+        .slice_mut(ndarray::s![.., design.last..])
+        .mapv_inplace(|v| v * TAPS);
+    features
+}
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "{a} is not {b}");
+}
+
+/// All directions, or the first of the scatter's.
+fn directions(design: &Design, spectrum: &Spectrum, most: usize) -> Array2<f64> {
+    if most >= spectrum.values.len() {
+        return Array2::eye(WIDTH);
+    }
+    let mut directions = spectrum.directions(design, most).mapv(f64::from);
+    // They come for features with the taps at 1, where they are longer by the taps' length.
+    directions
+        .slice_mut(ndarray::s![.., design.last..])
+        .mapv_inplace(|v| v / TAPS);
+    directions
+}
+
+#[test]
+fn a_burst_is_judged_as_if_it_had_never_been_taught() {
+    for (seed, shrinkage, most) in [
+        (1, 0.3, usize::MAX),
+        (2, 0.01, usize::MAX),
+        (3, 3.0, 2),
+        (4, 0.1, 5),
+    ] {
+        let design = design(seed);
+        let bursts = design.by_burst();
+        let spectrum = Spectrum::new(&design, TAPS, &bursts);
+        let left_out = LeftOut::new(&spectrum, shrinkage, most);
+        let features = scaled(&design);
+        let directions = directions(&design, &spectrum, most);
+        let mut judged = left_out
+            .judged
+            .rows
+            .iter()
+            .zip(left_out.judged.each())
+            .zip(&left_out.distances);
+        for burst in &bursts {
+            let rest: Vec<usize> = (0..design.rows())
+                .filter(|row| !burst.rows.contains(row))
+                .collect();
+            let plain = Plain::new(
+                &features,
+                &design,
+                &rest,
+                shrinkage * spectrum.unit,
+                &directions,
+            );
+            for &row in &burst.rows {
+                let ((&place, logits), &distance) = judged.next().unwrap();
+                assert_eq!(place, row);
+                close(distance, plain.distance(features.row(row)));
+                for (got, expected) in logits.iter().zip(plain.logits(features.row(row))) {
+                    close(*got, expected);
+                }
+            }
+        }
+        assert!(judged.next().is_none());
+    }
+}
+
+#[test]
+fn discriminants_are_the_closed_form_from_rows_and_from_features() {
+    let design = design(5);
+    let bursts = design.by_burst();
+    let all: Vec<usize> = (0..design.rows()).collect();
+    let features = scaled(&design);
+    for spectrum in [
+        Spectrum::of_rows(&design, &Grams::new(&design), TAPS, &bursts),
+        Spectrum::of_features(&design, TAPS, &bursts),
+    ] {
+        let plain = Plain::new(
+            &features,
+            &design,
+            &all,
+            0.3 * spectrum.unit,
+            &Array2::eye(WIDTH),
+        );
+        let weights = spectrum.discriminants(&design, [(0.3, 1.0)].into_iter(), usize::MAX);
+        let halves = LeftOut::new(&spectrum, 0.3, usize::MAX).halves;
+        let centre = design.means().mean_axis(Axis(0)).unwrap();
+        for row in 0..design.rows() {
+            let apart = &design.features.row(row) - &centre;
+            let logits = weights.dot(&apart).mapv(f64::from) - &halves;
+            for (got, expected) in logits.iter().zip(plain.logits(features.row(row))) {
+                close(*got, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn bursts_of_one_class_are_taken_in_turns() {
+    let design = design(6);
+    let bursts = design.by_burst();
+    let few = some(&bursts, 8);
+    let classes: std::collections::BTreeSet<usize> = few.iter().map(|burst| burst.class).collect();
+    assert_eq!(classes.len(), 3);
+    assert!(few.iter().map(|burst| burst.rows.len()).sum::<usize>() <= 8);
+    assert_eq!(some(&bursts, usize::MAX).len(), bursts.len());
+    // One a class, however little is asked for.
+    assert_eq!(some(&bursts, 0).len(), 3);
+}
+
+/// Two classes, 12 examples of each: `last` and `taps` tell them apart this well.
+fn two_classes(last: f32, taps: f32) -> Design {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let embeddings: Vec<Vec<f32>> = (0..24)
+        .map(|i| {
+            let side = if i % 2 == 0 { 1.0 } else { -1.0 };
+            (0..40)
+                .map(|at| {
+                    let apart = if at < 20 { last } else { taps };
+                    1.0 + side * apart * if at % 2 == 0 { 1.0 } else { -1.0 }
+                        + random.random::<f32>()
+                })
+                .collect()
+        })
+        .collect();
+    let labels: Vec<usize> = (0..24).map(|i| i % 2).collect();
+    let layout = Layout::new([20, 20]).unwrap();
+    Design::new(&layout, &examples(&embeddings, &labels), &[0, 1]).unwrap()
+}
+
+#[test]
+fn the_examples_say_how_much_the_taps_count() {
+    let share = |design: &Design, wanted: fn(f64) -> bool| -> f64 {
+        let benches = choose(design, &design.by_burst());
+        let wanted = benches.iter().filter(|bench| wanted(bench.spectrum.taps));
+        wanted
+            .flat_map(|bench| &bench.points)
+            .map(|point| point.share)
+            .sum()
+    };
+    let useful = share(&two_classes(0.02, 0.5), |taps| taps >= 1.0);
+    let useless = share(&two_classes(0.12, 0.0), |taps| taps <= 1.0);
+    assert!(useful > 0.9 && useless > 0.6, "{useful} {useless}");
+}
+
+#[test]
+fn without_a_second_burst_nothing_is_judged() {
+    let (embeddings, labels) = heaps(8, 3, 4, WIDTH, 0.5);
+    let taught: Vec<Example<'_>> = examples(&embeddings, &labels)
+        .into_iter()
+        .map(|example| Example {
+            burst: 0,
+            ..example
+        })
+        .collect();
+    let design = Design::new(&Layout::plain(WIDTH), &taught, &[0, 1, 2]).unwrap();
+    let (linear, judged, unknown) = fit(&design);
+    assert!(judged.rows.is_empty() && unknown.is_none());
+    assert!(linear.weights.iter().all(|v| v.is_finite()));
+}
