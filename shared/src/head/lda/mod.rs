@@ -44,8 +44,10 @@ const SHRINKAGE_UNJUDGED: f64 = 3.0;
 /// As how many bursts the centre of all classes counts in the question where a class's mean lies: the
 /// covariance of the means is the covariance within classes divided by this.
 const PRIOR: f64 = 2.0;
-/// The choice is made on this many examples; more hardly change it.
-const CHOOSING: usize = 256;
+/// Up to this many examples all points are used. Of more, some choose one point that stands for all:
+/// the more there are, the less the points differ.
+const MIXED: usize = 320;
+const CHOOSING: usize = 160;
 /// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
 /// trusted alike, at 1 as if their losses were likelihoods of independent trials.
 const TRUST: f64 = 0.75;
@@ -79,7 +81,7 @@ struct Bench {
 /// known, where that could be judged.
 pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     let bursts = design.by_burst();
-    if design.rows() <= CHOOSING {
+    if design.rows() <= MIXED {
         return combine(design, &choose(design, &bursts));
     }
     let rows: Vec<usize> = some(&bursts, CHOOSING)

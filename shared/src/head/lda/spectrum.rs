@@ -14,6 +14,8 @@ use crate::head::design::{Burst, Design};
 const DUAL: usize = 1500;
 /// So many examples are judged where the eigenvectors come from the features' scatter.
 const JUDGED: usize = 512;
+/// Inner products are computed so many rows at a time, each with the rows before only.
+const BLOCK: usize = 128;
 /// Rows that are taken at a time, so that no second copy of all features is made.
 const CHUNK: usize = 512;
 
@@ -33,11 +35,19 @@ impl Grams {
 }
 
 fn inner_products(features: ArrayView2<'_, f32>) -> Array2<f64> {
-    if features.nrows() > eigen::PRECISE {
-        return features.dot(&features.t()).mapv(f64::from);
+    let size = features.nrows();
+    let mut products = Array2::<f64>::zeros((size, size));
+    for start in (0..size).step_by(BLOCK) {
+        let end = (start + BLOCK).min(size);
+        let (rows, columns) = (features.slice(s![start..end, ..]), features.slice(s![..end, ..]));
+        let block = match size > eigen::PRECISE {
+            true => rows.dot(&columns.t()).mapv(f64::from),
+            false => rows.mapv(f64::from).dot(&columns.mapv(f64::from).t()),
+        };
+        products.slice_mut(s![start..end, ..end]).assign(&block);
+        products.slice_mut(s![..end, start..end]).assign(&block.t());
     }
-    let features = features.mapv(f64::from);
-    features.dot(&features.t())
+    products
 }
 
 pub struct Spectrum {
@@ -130,13 +140,15 @@ impl Spectrum {
             between[(k, l)] - centre_means[k] - centre_means[l] + centre
         });
         let (values, vectors) = eigen::positive(&within);
-        let lengths = values.mapv(f64::sqrt);
-        let back = (&vectors / &lengths.view().insert_axis(Axis(0))).reversed_axes();
+        let lengths = values.mapv(f64::sqrt).insert_axis(Axis(1));
+        let back = &vectors / &lengths;
+        // A row an example, as they are read.
+        let rows_on = (vectors * lengths).t().as_standard_layout().into_owned();
         Self {
             taps,
             unit: unit(within.diag().sum() / rows as f64),
             means_on: means_rows.dot(&back.t()),
-            rows_on: vectors * lengths.insert_axis(Axis(0)),
+            rows_on,
             values,
             means_means,
             means_rows,
@@ -172,7 +184,7 @@ impl Spectrum {
         let scatter = scatter.mapv(f64::from);
         let unit = unit(scatter.diag().sum() / rows as f64);
         let (values, vectors) = eigen::positive(&scatter);
-        let vectors = vectors.reversed_axes().mapv(|v| v as f32);
+        let vectors = vectors.mapv(|v| v as f32);
         let judged = super::some(bursts, JUDGED);
         let wide = |matrix: Array2<f32>| matrix.mapv(f64::from);
         let rows = less_mean(
