@@ -57,7 +57,7 @@ fn the_default_head_reaches_its_bars_on_vehicles() {
             .arg(place("full.llp")),
     );
     let rows = eval(&place("full.llp"), &place("photos"), &["--shots", "10,20"]);
-    assert_eq!(rows.len(), 2 * 4);
+    assert_eq!(rows.len(), 2 * 5);
     let (ten, twenty) = (default_accuracy(&rows, 10), default_accuracy(&rows, 20));
     println!("vehicles: {ten:.1} with 10 a class, {twenty:.1} with 20");
     assert!(ten >= 80.5 && twenty >= 85.0, "{ten} {twenty}");
@@ -154,6 +154,7 @@ fn random_package() -> Package {
         .unwrap()
         .0;
     let metadata = Metadata {
+        taps: Vec::new(),
         preprocess: preprocess.clone(),
         provenance: Default::default(),
     };
@@ -189,7 +190,16 @@ fn eval_prints_every_head_and_repeats_itself() {
     assert_eq!(
         heads,
         [
-            "means", "ridge", "logistic", "lda", "means", "ridge", "logistic", "lda"
+            "3-nearest",
+            "means",
+            "ridge",
+            "logistic",
+            "lda",
+            "3-nearest",
+            "means",
+            "ridge",
+            "logistic",
+            "lda"
         ]
     );
     for (row, again) in rows.iter().zip(&again) {

@@ -12,7 +12,7 @@ use lastlayer_host::{evaluate::draw, photos::labelled};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
-    head::{Example, Head, Kind, Layout},
+    head::{Example, Head, Kind},
     package::Package,
     view::View,
 };

@@ -2,7 +2,8 @@
 weights; prints the largest absolute difference between its embeddings and ours.
 
 Arguments: shapes (JSON: name -> list), the numbers of all tensors in order of name (raw float32),
-the side of the input S, raw float32 inputs (N x 3 x S x S), raw float32 embeddings (N x 1280).
+the side of the input S, raw float32 inputs (N x 3 x S x S), raw float32 embeddings (N x 1280) with their taps: the averages over
+positions of the hidden activations (after the depthwise convolution) of blocks 12 and 14.
 The names are those of the older public code, where a block's layers stand in one list.
 """
 
@@ -48,7 +49,7 @@ def layer(x, place, at, stride=1, clip=True):
 
 def embed(x):
     x = layer(x, "features.0", 0, stride=2)
-    number = 0
+    number, taps = 0, []
     # Expansion, blocks, stride of the first block.
     for expansion, blocks, stride in [
         (1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1)
@@ -58,9 +59,12 @@ def embed(x):
             place, step = f"features.{number}.conv", stride if block == 0 else 1
             y = x if expansion == 1 else layer(x, place, 0)
             at = 0 if expansion == 1 else 3
-            y = layer(layer(y, place, at, step), place, at + 3, clip=False)
+            y = layer(y, place, at, step)
+            if number in (12, 14):
+                taps.append(y.mean((2, 3)))
+            y = layer(y, place, at + 3, clip=False)
             x = x + y if x.shape == y.shape else y
-    return layer(x, "features.18", 0).mean((2, 3))
+    return np.concatenate([layer(x, "features.18", 0).mean((2, 3)), *taps], 1)
 
 
 inputs = np.fromfile(inputs, "<f4").reshape(-1, 3, int(side), int(side))

@@ -38,14 +38,14 @@ impl Method {
     ) -> Result<Fitted, HeadError> {
         Ok(match self {
             Self::Nearest => Fitted::Nearest(Nearest::new(layout, examples)),
-            Self::Head(kind) => Fitted::Head(Head::fit(kind, layout, examples)?),
+            Self::Head(kind) => Fitted::Head(Box::new(Head::fit(kind, layout, examples)?)),
         })
     }
 }
 
 pub(super) enum Fitted {
     Nearest(Nearest),
-    Head(Head),
+    Head(Box<Head>),
 }
 
 impl Fitted {

@@ -121,7 +121,7 @@ mod tests {
         metadata.write(&mut model).unwrap();
         metadata.write(&mut model).unwrap();
         assert_eq!(Metadata::read(&model).unwrap(), Some(metadata));
-        assert_eq!(model.metadata_props.len(), 3);
+        assert_eq!(model.metadata_props.len(), 4);
     }
 
     #[test]

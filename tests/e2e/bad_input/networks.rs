@@ -175,6 +175,7 @@ fn a_symbolic_network_is_fine_with_an_input_size() {
     let mut export = lastlayer();
     export.arg("export").arg(source).arg("-o").arg(&output);
     let printed = succeed(export.args(["--input-size", "64", "--preprocess", "unit"]));
-    assert!(printed.contains("cut: MatMul, Softmax"), "{printed}");
+    // The taps of the network that it was made of are of no use to a classifier.
+    assert!(printed.contains(", MatMul, Softmax\n"), "{printed}");
     assert!(output.is_file());
 }

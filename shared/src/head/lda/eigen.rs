@@ -1,49 +1,39 @@
-//! The eigendecomposition of a symmetric matrix.
+//! What `faer` decomposes.
 
-use faer::{Mat, Side, linalg::solvers::SelfAdjointEigen};
+use faer::{Mat, Side, prelude::Solve};
 use ndarray::{Array1, Array2};
 
-/// Above this many rows it is done in f32, which takes half the time: what is lost lies far below
-/// any shrinkage.
-pub const PRECISE: usize = 512;
 /// Eigenvalues below this share of the highest are rounding.
 const ROUNDING: f64 = 1e-9;
-const ROUNDING_F32: f64 = 1e-6;
 
-/// The positive eigenvalues, descending, and their vectors, one a row.
-pub fn positive(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
-    let size = matrix.nrows();
-    // Symmetric: rows are columns.
-    let of = |i: usize, j: usize| matrix[(j, i)];
-    let (rounding, all) = match size <= PRECISE {
-        true => {
-            let eigen = Mat::<f64>::from_fn(size, size, of).self_adjoint_eigen(Side::Lower);
-            (ROUNDING, eigen.map(|eigen| parts(&eigen, |v| v)))
-        }
-        false => {
-            let matrix = Mat::<f32>::from_fn(size, size, |i, j| of(i, j) as f32);
-            let eigen = matrix.self_adjoint_eigen(Side::Lower);
-            (ROUNDING_F32, eigen.map(|eigen| parts(&eigen, f64::from)))
-        }
-    };
-    // Without an answer (it did not converge) there are no directions: class means are left.
-    let (values, vectors) = all.unwrap_or_default();
-    let highest = values.last().copied().unwrap_or(0.0);
-    let least = (highest * rounding).max(f64::MIN_POSITIVE);
-    let kept: Vec<usize> = (0..values.len()).rev().filter(|&i| values[i] > least).collect();
-    let rows = kept.iter().flat_map(|&i| &vectors[i * size..(i + 1) * size]);
-    let rows = Array2::from_shape_vec((kept.len(), size), rows.copied().collect());
-    let rows = rows.unwrap_or_else(|_| unreachable!("a row of `size` numbers each"));
-    (kept.iter().map(|&i| values[i]).collect(), rows)
+fn wide(matrix: &Array2<f64>) -> Mat<f64> {
+    Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[(i, j)])
 }
 
-/// Eigenvalues, ascending, and the numbers of their vectors one after the other.
-fn parts<T: faer::traits::ComplexField + Copy>(
-    eigen: &SelfAdjointEigen<T>,
-    wide: impl Fn(T) -> f64,
-) -> (Vec<f64>, Vec<f64>) {
-    let values = eigen.S().column_vector().iter().map(|&v| wide(v)).collect();
-    let vectors = eigen.U().col_iter();
-    let vectors = vectors.flat_map(|column| column.iter().map(|&v| wide(v)).collect::<Vec<f64>>());
-    (values, vectors.collect())
+/// The positive eigenvalues of a symmetric matrix, descending, and their vectors, one a row. None
+/// where they do not converge.
+pub fn positive(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
+    let size = matrix.nrows();
+    let Ok(eigen) = wide(matrix).self_adjoint_eigen(Side::Lower) else {
+        return (Array1::zeros(0), Array2::zeros((0, size)));
+    };
+    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+    let least = values.last().copied().unwrap_or(0.0) * ROUNDING;
+    let kept = (0..size)
+        .rev()
+        .filter(|&i| values[i] > least.max(f64::MIN_POSITIVE));
+    let kept: Vec<usize> = kept.collect();
+    let vectors = eigen.U();
+    let rows = Array2::from_shape_fn((kept.len(), size), |(i, j)| vectors[(j, kept[i])]);
+    (kept.into_iter().map(|i| values[i]).collect(), rows)
+}
+
+/// X of `matrix X = right`, for a symmetric positive definite matrix. Zeros where it is not, which is
+/// beyond rounding.
+pub fn solve(matrix: &Array2<f64>, right: &Array2<f64>) -> Array2<f64> {
+    let Ok(cholesky) = wide(matrix).llt(Side::Lower) else {
+        return Array2::zeros(right.raw_dim());
+    };
+    let solution = cholesky.solve(wide(right));
+    Array2::from_shape_fn(right.raw_dim(), |(i, j)| solution[(i, j)])
 }

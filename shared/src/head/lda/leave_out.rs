@@ -8,10 +8,14 @@
 //! - the scatter loses U' (I + 1 1' / (n - b)) U, and the inverse of what is in the brackets is
 //!   I - 1 1' / n.
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2};
 
-use super::{PRIOR, spectrum::Spectrum};
-use crate::head::{calibrate::Judged, design::Burst};
+use super::{
+    PRIOR,
+    products::{OfBurst, Products},
+    taught::Taught,
+};
+use crate::head::calibrate::Judged;
 
 pub struct LeftOut {
     /// Of examples whose class has another burst.
@@ -30,44 +34,30 @@ pub fn belief(bursts: f64) -> f64 {
 }
 
 impl LeftOut {
-    /// All squares and products are those of A = shrinkage (scatter + shrinkage)^-1, with the shrinkage
-    /// in units of `spectrum.unit`, and the scatter that of its first `most` eigenvectors.
-    pub fn new(spectrum: &Spectrum, shrinkage: f64, most: usize) -> Self {
-        let added = shrinkage * spectrum.unit;
-        let gains = spectrum.gains(shrinkage, most);
-        let used = most.min(gains.len());
-        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain);
-        let means_gained = &spectrum.means_on * &gains.view().insert_axis(Axis(0));
-        let means = &spectrum.means_means - &means_gained.dot(&spectrum.means_on.t());
-        let means_rows = &spectrum.means_rows - &means_gained.dot(&spectrum.rows_on.t());
-        // What the scatter loses lies along the eigenvectors in use: `along` are products with that.
-        let means_kept =
-            &spectrum.means_on.slice(s![.., ..used]) * &kept.view().insert_axis(Axis(0));
-        let means_along = means_kept.dot(&spectrum.rows_on.slice(s![.., ..used]).t());
+    pub fn new(taught: &Taught, products: &Products) -> Self {
+        let Products {
+            added,
+            means,
+            means_rows,
+            means_along,
+            bursts,
+        } = products;
         let classes = means.nrows();
         let share = 1.0 / classes as f64;
-        let beliefs: Vec<f64> = spectrum
+        let beliefs: Vec<f64> = taught
             .bursts_of
             .iter()
             .map(|&bursts| belief(bursts))
             .collect();
         let mut judged = Judged::new(classes);
         let mut distances = Vec::new();
-        let others = |burst: &&Burst| spectrum.bursts_of[burst.class] > 1.0;
-        for burst in spectrum.bursts.iter().filter(others) {
+        let pairs = taught.bursts.iter().zip(bursts);
+        for (burst, OfBurst { rows: u_u, along }) in
+            pairs.filter(|(burst, _)| taught.bursts_of[burst.class] > 1.0)
+        {
             let (own, size, rows) = (burst.class, burst.rows.len(), &burst.rows);
-            let all = spectrum.examples_of[own];
+            let all = taught.examples_of[own];
             let left = all - size as f64;
-            let mut u_u = vec![0.0; size * size];
-            let mut along = vec![0.0; size * size];
-            for i in 0..size {
-                for j in 0..=i {
-                    let (taken, rest) = weighed(spectrum, rows[i], rows[j], &gains, &kept);
-                    let product = spectrum.rows_rows[(rows[i], rows[j])] - taken;
-                    (u_u[i * size + j], u_u[j * size + i]) = (product, product);
-                    (along[i * size + j], along[j * size + i]) = (rest, rest);
-                }
-            }
             // Products with t: the mean of a row over what is left of the class.
             let with_t = |products: &[f64]| products.iter().sum::<f64>() / left;
             let m_u = |k: usize, i: usize| means_rows[(k, rows[i])];
@@ -100,7 +90,7 @@ impl LeftOut {
                         + moved * moved * t_t
                         + means_r.row(k).dot(&means_v.row(k));
                     let belief = if k == own {
-                        belief(spectrum.bursts_of[k] - 1.0)
+                        belief(taught.bursts_of[k] - 1.0)
                     } else {
                         beliefs[k]
                     };
@@ -117,7 +107,7 @@ impl LeftOut {
                         + means_r.row(k).dot(&rows_v.row(i))
                         - squares[k]
                 });
-                judged.push(spectrum.rows[rows[i]], own, logits);
+                judged.push(taught.rows[rows[i]], own, logits);
                 let gained = rows_v.row(i).dot(&inverse).dot(&rows_v.row(i));
                 distances.push(
                     means[(own, own)]
@@ -141,25 +131,6 @@ impl LeftOut {
             halves,
         }
     }
-}
-
-/// The sum over eigenvectors of the product of two examples along them, each times its gain, and each
-/// times what is kept.
-fn weighed(
-    spectrum: &Spectrum,
-    a: usize,
-    b: usize,
-    gains: &Array1<f64>,
-    kept: &Array1<f64>,
-) -> (f64, f64) {
-    let pairs = spectrum.rows_on.row(a);
-    let pairs = pairs.iter().zip(spectrum.rows_on.row(b));
-    let mut sums = (0.0, 0.0);
-    for ((a, b), (gain, kept)) in pairs.zip(gains.iter().zip(kept)) {
-        sums.0 += a * b * gain;
-        sums.1 += a * b * kept;
-    }
-    sums
 }
 
 /// Of a small symmetric positive definite matrix, by Gauss and Jordan; `None` where it is not.

@@ -14,11 +14,15 @@
 //! With endless shrinkage the discriminants are class means: that is what is left where examples are
 //! few and varied.
 
+mod centred;
 mod eigen;
 mod leave_out;
+mod products;
 mod spectrum;
+mod taught;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use ndarray::{Array1, Array2, Axis};
 
@@ -28,8 +32,10 @@ use super::{
     design::{Burst, Design},
     unknown::{Ruler, Unknown},
 };
+use centred::Grams;
 use leave_out::LeftOut;
-use spectrum::{Grams, Spectrum};
+use spectrum::Spectrum;
+use whole::Whole;
 
 /// Tried lengths of the taps beside the last embedding, whose length is 1.
 const TAPS: [f64; 4] = [0.0, 1.0, 2.0, 4.0];
@@ -47,7 +53,9 @@ const PRIOR: f64 = 2.0;
 /// Up to this many examples all points are used. Of more, some choose one point that stands for all:
 /// the more there are, the less the points differ.
 const MIXED: usize = 320;
-const CHOOSING: usize = 160;
+const CHOOSING: usize = 256;
+/// So many of them are then judged.
+const JUDGED: usize = 512;
 /// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
 /// trusted alike, at 1 as if their losses were likelihoods of independent trials.
 const TRUST: f64 = 0.75;
@@ -89,16 +97,12 @@ pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
         .flat_map(|burst| burst.rows)
         .collect();
     let few = design.select(&rows);
-    let (taps, shrinkage) = one(&choose(&few, &few.by_burst()));
-    let spectrum = Spectrum::new(design, taps, &bursts);
-    let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
-    let points = vec![Point {
-        shrinkage,
-        share: 1.0,
-        sharpness: 1.0,
-        left_out,
-    }];
-    combine(design, &[Bench { spectrum, points }])
+    let benches = choose(&few, &few.by_burst());
+    let (taps, shrinkage) = one(&benches);
+    let whole = Whole::new(design, taps, shrinkage, &bursts, &some(&bursts, JUDGED));
+    let LeftOut { judged, halves, .. } = LeftOut::new(&whole.taught, &whole.products);
+    let linear = linear(design, whole.discriminants, &halves);
+    (linear, judged, unknown(&few, &benches))
 }
 
 /// All points with their shares, which add up to 1.
@@ -107,9 +111,10 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
     let lengths = if plain { &TAPS[..1] } else { &TAPS };
     let grams = Grams::new(design);
     let bench = |taps: f64, shrinkages: &[f64]| {
-        let spectrum = Spectrum::of_rows(design, &grams, taps, bursts);
+        let spectrum = Spectrum::new(design, &grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
-            let left_out = LeftOut::new(&spectrum, shrinkage, usize::MAX);
+            let left_out =
+                LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage, usize::MAX));
             let fit = calibrate::sharpness(&left_out.judged);
             let fit = fit.unwrap_or(Fit {
                 sharpness: 1.0,
@@ -193,48 +198,49 @@ fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknow
             judged.add(point.factor(), &point.left_out.judged);
         }
     }
-    let centre = design.means().sum_axis(Axis(0)) / design.classes as f32;
-    let bias = -weights.dot(&centre) - halves.mapv(|half| half as f32);
-    let points = benches.iter().flat_map(|bench| {
-        bench
-            .points
-            .iter()
-            .map(move |point| (&bench.spectrum, point))
-    });
-    let likeliest = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share));
-    let unknown =
-        likeliest.and_then(|(spectrum, point)| unknown(design, spectrum, point.shrinkage, centre));
-    (Linear { weights, bias }, judged, unknown)
+    (
+        linear(design, weights, &halves),
+        judged,
+        unknown(design, benches),
+    )
 }
 
-/// What is not known, by one point.
-fn unknown(
-    design: &Design,
-    spectrum: &Spectrum,
-    shrinkage: f64,
-    centre: Array1<f32>,
-) -> Option<Unknown> {
-    let bursts = spectrum.bursts_of.iter().sum::<f64>() / design.classes as f64;
+/// `weights` are for features less the centre of the classes.
+fn linear(design: &Design, weights: Array2<f32>, halves: &Array1<f64>) -> Linear {
+    let bias = -weights.dot(&centre(design)) - halves.mapv(|half| half as f32);
+    Linear { weights, bias }
+}
+
+fn centre(design: &Design) -> Array1<f32> {
+    design.means().sum_axis(Axis(0)) / design.classes as f32
+}
+
+/// What is not known, by the likeliest point.
+fn unknown(design: &Design, benches: &[Bench]) -> Option<Unknown> {
+    let points = benches.iter();
+    let points = points.flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
+    let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
+    let (spectrum, shrinkage) = (&bench.spectrum, point.shrinkage);
+    let bursts = spectrum.taught.bursts_of.iter().sum::<f64>() / design.classes as f64;
     let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-    let LeftOut {
-        judged,
-        distances,
-        halves,
-    } = LeftOut::new(spectrum, shrinkage, DIRECTIONS);
-    let reached = judged.each().zip(distances).map(|(logits, distance)| {
+    let products = spectrum.products(shrinkage, DIRECTIONS);
+    let left_out = LeftOut::new(&spectrum.taught, &products);
+    let reached = left_out.judged.each().zip(left_out.distances);
+    let reached = reached.map(|(logits, distance)| {
         logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0
     });
     let reached: Vec<f64> = reached.collect();
+    let gains = spectrum.gains(shrinkage, DIRECTIONS);
+    let points = [(shrinkage, 1.0)].into_iter();
     let ruler = Ruler {
         last: design.last,
         taps: spectrum.taps,
         share,
-        discriminants: spectrum.discriminants(design, [(shrinkage, 1.0)].into_iter(), DIRECTIONS),
-        halves,
-        centre,
+        discriminants: spectrum.discriminants(design, points, DIRECTIONS),
+        halves: left_out.halves,
+        centre: centre(design),
         directions: spectrum.directions(design, DIRECTIONS),
-        gains: spectrum
-            .gains(shrinkage, DIRECTIONS)
+        gains: gains
             .iter()
             .take(DIRECTIONS)
             .map(|&gain| gain as f32)

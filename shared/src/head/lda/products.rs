@@ -1,0 +1,25 @@
+//! The inner products from which held-back bursts are judged.
+
+use ndarray::Array2;
+
+/// Products in A = added (scatter + added)^-1.
+pub struct Products {
+    /// What is added to the scatter's eigenvalues.
+    pub added: f64,
+    /// Of class means less their centre,
+    pub means: Array2<f64>,
+    /// of those (rows) and judged examples less their class's mean (columns),
+    pub means_rows: Array2<f64>,
+    /// and of those with what the scatter has of the judged examples.
+    pub means_along: Array2<f64>,
+    /// Of every judged burst.
+    pub bursts: Vec<OfBurst>,
+}
+
+/// Products of the examples of one burst less their class's mean: a row an example, one after the
+/// other.
+pub struct OfBurst {
+    pub rows: Vec<f64>,
+    /// Of what the scatter has of them.
+    pub along: Vec<f64>,
+}
