@@ -32,6 +32,9 @@ pub struct Settings {
     /// Where the best class's average is below this, `unknown` is shown. 0: never for this reason.
     /// At most 0.95.
     pub unknown_below: f32,
+    /// A frame that looks stranger than this share of what was taught says `unknown`. 0: no frame
+    /// does. At most 0.5.
+    pub unfamiliar_below: f32,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Default for Settings {
             margin: 0.1,
             lead_seconds: 0.2,
             unknown_below: 0.0,
+            unfamiliar_below: 0.0,
         }
     }
 }
@@ -61,6 +65,7 @@ impl Settings {
             ("margin", self.margin, 0.9),
             ("lead_seconds", self.lead_seconds, 60.0),
             ("unknown_below", self.unknown_below, 0.95),
+            ("unfamiliar_below", self.unfamiliar_below, 0.5),
         ] {
             // Not a number is in no range.
             if !(0.0..=most).contains(&value) {
@@ -141,8 +146,8 @@ impl Smoothing {
         *self = Self::new(self.settings.clone());
     }
 
-    /// A frame's confidences, as `Head::confidences` gives them; `None` where the frame says unknown
-    /// (no head yet, or an embedding that fits none).
+    /// A frame's confidences, as `Head::judge` gives them; `None` where the frame says unknown (no head
+    /// yet, an embedding that fits none, or one that looks like nothing that was taught).
     pub fn frame(&mut self, now: Duration, confidences: Option<&[Answer]>) -> Steady {
         self.average(now, confidences);
         let first = self.last.replace(now).is_none();

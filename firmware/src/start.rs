@@ -207,6 +207,7 @@ impl Start<'_> {
             outstanding: false,
             server,
             show,
+            unfamiliar_below: config.verdict.unfamiliar_below,
             patience: config.camera.timeout(),
             log,
             frames: 0,

@@ -45,6 +45,8 @@ pub struct Watch<'a, W: Write> {
     pub outstanding: bool,
     pub server: Option<Server>,
     pub show: Show,
+    /// Of the smoothing's settings.
+    pub unfamiliar_below: f32,
     /// The camera's timeout.
     pub patience: Duration,
     pub log: Log<W>,
@@ -235,8 +237,9 @@ impl<W: Write> Watch<'_, W> {
         };
         let classes = &self.knowledge.classes;
         let head = self.knowledge.head.as_deref();
-        let answers = head.and_then(|head| head.confidences(&embedding));
-        let answers = answers.as_deref();
+        let judgement = head.and_then(|head| head.judge(&embedding));
+        let judgement = judgement.filter(|said| said.is_known(self.unfamiliar_below));
+        let answers = judgement.as_ref().map(|said| said.answers.as_slice());
         let verdict = Verdict::best(answers, classes);
         let shown = self.show.frame(now, self.frames, answers, classes);
         let event = Event::Verdict {

@@ -138,6 +138,7 @@ proptest! {
     ) {
         let settings = Settings {
             average_seconds: average, margin, lead_seconds: lead, unknown_below: 0.0,
+            unfamiliar_below: 0.0,
         };
         let mut smoothing = Smoothing::new(settings);
         for i in 0..=200 {

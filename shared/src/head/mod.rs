@@ -256,6 +256,13 @@ pub struct Judgement {
     pub familiarity: Option<f32>,
 }
 
+impl Judgement {
+    /// Whether it looks like something that was taught: no stranger than the share `least` of that.
+    pub fn is_known(&self, least: f32) -> bool {
+        self.familiarity.is_none_or(|share| share >= least)
+    }
+}
+
 impl Kind {
     /// Of the kinds that look at the last embedding only.
     fn linear(self, design: &Design) -> Linear {
