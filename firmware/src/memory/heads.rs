@@ -16,7 +16,7 @@ use crate::storage::{Storage, get, join, names, put};
 const FOLDER: &str = "heads";
 const KIND: framed::Kind = framed::Kind {
     name: *b"LLHD",
-    version: 3,
+    version: 4,
 };
 /// Heads that are kept.
 pub const KEPT: usize = 4;

@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// The format that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// The largest package, in bytes.
 pub const MAX_SIZE: u64 = 512 << 20;
 

@@ -573,8 +573,8 @@ impl Maker {
     }
 
     fn values(&mut self) {
-        self.signed("a newer format, signed", "is of format 3", |entries| {
-            replace(entry(entries, MANIFEST), "\"format\": 2", "\"format\": 3");
+        self.signed("a newer format, signed", "is of format 4", |entries| {
+            replace(entry(entries, MANIFEST), "\"format\": 3", "\"format\": 4");
             mend(entries);
         });
         self.signed(

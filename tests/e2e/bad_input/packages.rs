@@ -78,11 +78,11 @@ fn packages_that_are_cut_short_edited_or_newer() {
         "manifest.json does not match SHA256SUMS",
     );
     refused(
-        &manifest(true, "\"format\": 2", "\"format\": 3"),
-        "is of format 3",
+        &manifest(true, "\"format\": 3", "\"format\": 4"),
+        "is of format 4",
     );
     refused(
-        &manifest(true, "\"format\": 2", "\"format\": 1"),
+        &manifest(true, "\"format\": 3", "\"format\": 1"),
         "format 1 is not read any more",
     );
     let dropped = repacked(false, &|name, content| {
