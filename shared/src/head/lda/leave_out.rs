@@ -27,9 +27,11 @@ pub struct LeftOut {
     pub halves: Array1<f64>,
 }
 
-/// How far a mean of so many bursts is to be believed, 0..1; the rest is the prior's, which has it at
-/// the centre.
-pub fn belief(bursts: f64) -> f64 {
+/// How far class means are to be believed, 0..1; the rest is the prior's, which has them at the centre.
+/// One number for all classes, by the bursts that they have in the mean: a class of few bursts gets no
+/// other handicap than one of many.
+fn belief(taught: &Taught) -> f64 {
+    let bursts = taught.bursts_of.iter().sum::<f64>() / taught.bursts_of.len() as f64;
     bursts / (bursts + PRIOR)
 }
 
@@ -44,11 +46,7 @@ impl LeftOut {
         } = products;
         let classes = means.nrows();
         let share = 1.0 / classes as f64;
-        let beliefs: Vec<f64> = taught
-            .bursts_of
-            .iter()
-            .map(|&bursts| belief(bursts))
-            .collect();
+        let belief = belief(taught);
         let mut judged = Judged::new(classes);
         let mut distances = Vec::new();
         let pairs = taught.bursts.iter().zip(bursts);
@@ -89,11 +87,6 @@ impl LeftOut {
                         + 2.0 * moved * m_t[k]
                         + moved * moved * t_t
                         + means_r.row(k).dot(&means_v.row(k));
-                    let belief = if k == own {
-                        belief(taught.bursts_of[k] - 1.0)
-                    } else {
-                        beliefs[k]
-                    };
                     belief * square / 2.0
                 })
                 .collect();
@@ -119,12 +112,7 @@ impl LeftOut {
                 );
             }
         }
-        let halves = means
-            .diag()
-            .iter()
-            .zip(&beliefs)
-            .map(|(square, belief)| belief * square / 2.0)
-            .collect();
+        let halves = means.diag().mapv(|square| belief * square / 2.0);
         Self {
             judged,
             distances,

@@ -34,7 +34,7 @@ struct Plain {
     means: Array2<f64>,
     centre: Array1<f64>,
     a: Array2<f64>,
-    beliefs: Vec<f64>,
+    belief: f64,
 }
 
 impl Plain {
@@ -70,16 +70,11 @@ impl Plain {
         }
         let eye = Array2::<f64>::eye(width);
         let a = solve_plainly(&(scatter + &eye * added), &(eye * added));
-        let beliefs = (0..3).map(|class| {
-            let mut bursts: Vec<u32> = of(class).map(|row| design.bursts[row]).collect();
-            bursts.sort_unstable();
-            bursts.dedup();
-            bursts.len() as f64 / (bursts.len() as f64 + PRIOR)
-        });
+        let bursts = design.by_burst().len() as f64 / 3.0;
         Self {
             centre,
             a,
-            beliefs: beliefs.collect(),
+            belief: bursts / (bursts + PRIOR),
             means,
         }
     }
@@ -92,10 +87,7 @@ impl Plain {
         let x = &x - &self.centre;
         let means = self.means.outer_iter().map(|mean| &mean - &self.centre);
         means
-            .zip(&self.beliefs)
-            .map(|(mean, belief)| {
-                self.product(&x, &mean) - belief * self.product(&mean, &mean) / 2.0
-            })
+            .map(|mean| self.product(&x, &mean) - self.belief * self.product(&mean, &mean) / 2.0)
             .collect()
     }
 
