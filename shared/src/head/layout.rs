@@ -55,8 +55,8 @@ impl Layout {
             && sum.is_some()
     }
 
-    /// What heads see of an embedding: in every part the signed square root of every number, then
-    /// the part scaled to length 1 (power and L2 normalisation: Perronnin, Sanchez and Mensink,
+    /// What heads see of an embedding: in every part the power 3/4 of every number, signed, then the
+    /// part scaled to length 1 (power and L2 normalisation: Perronnin, Sanchez and Mensink,
     /// "Improving the Fisher kernel for large-scale image classification", ECCV 2010); the taps
     /// share a length of 1. A part of zeros stays zeros.
     pub(super) fn features(&self, embedding: &[f32]) -> Vec<f32> {
@@ -66,14 +66,20 @@ impl Layout {
         for (at, &part) in self.0.iter().enumerate() {
             let (numbers, others) = rest.split_at((part as usize).min(rest.len()));
             rest = others;
-            // After the square root the squared length is the sum of absolute values.
-            let length = numbers.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+            let raised = numbers.iter().map(|v| {
+                let root = v.abs().sqrt();
+                (root * root.sqrt()).copysign(*v)
+            });
+            let start = features.len();
+            features.extend(raised);
+            let raised = &mut features[start..];
+            let length = raised.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
             let wanted = if at == 0 { 1.0 } else { share };
             let scale = match length > 0.0 {
                 true => (wanted / length.sqrt()) as f32,
                 false => 0.0,
             };
-            features.extend(numbers.iter().map(|v| v.abs().sqrt().copysign(*v) * scale));
+            raised.iter_mut().for_each(|v| *v *= scale);
         }
         features
     }

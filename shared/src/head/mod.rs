@@ -134,8 +134,8 @@ impl Head {
                 None,
             ),
         };
-        let sharpness =
-            calibrate::sharpness(&judged).map_or(kind.uncalibrated(), |fit| fit.sharpness);
+        let sharpness = calibrate::sharpness(&judged).map(|fit| fit.sharpness * judged.growth());
+        let sharpness = sharpness.unwrap_or(kind.uncalibrated());
         let called = judged
             .called(examples.len())
             .into_iter()
@@ -281,7 +281,7 @@ impl Kind {
             Kind::Means => 1.0,
             Kind::Ridge => 1.0,
             Kind::Logistic => 2.5,
-            Kind::Lda => 16.0,
+            Kind::Lda => 20.0,
         }
     }
 }

@@ -7,6 +7,10 @@
 //! - the class's mean moves by -t, t = (u_1 + .. + u_b) / (n - b); the centre of all classes by -t / K;
 //! - the scatter loses U' (I + 1 1' / (n - b)) U, and the inverse of what is in the brackets is
 //!   I - 1 1' / n.
+//!
+//! A mean of few bursts lies further out than its class: its squared length is too large by the
+//! variance of a burst over the number of bursts. Where one class has a burst less than the others,
+//! that speaks against it, and most where there are few: `LeftOut::fair` takes it off.
 
 use ndarray::{Array1, Array2};
 
@@ -25,6 +29,10 @@ pub struct LeftOut {
     /// What each class's logit is lessened by: half its mean's squared length, as far as the mean is
     /// to be believed.
     pub halves: Array1<f64>,
+    /// Of each judged example, its class.
+    classes: Vec<usize>,
+    /// Mean squared distance of a burst from its class, without the examples of that burst.
+    pub variance: f64,
 }
 
 /// How far class means are to be believed, 0..1; the rest is the prior's, which has them at the centre.
@@ -49,11 +57,14 @@ impl LeftOut {
         let belief = belief(taught);
         let mut judged = Judged::new(classes);
         let mut distances = Vec::new();
+        let mut owners = Vec::new();
+        let (mut variances, mut left_of) = (Vec::new(), Vec::new());
         let pairs = taught.bursts.iter().zip(bursts);
         for (burst, OfBurst { rows: u_u, along }) in
             pairs.filter(|(burst, _)| taught.bursts_of[burst.class] > 1.0)
         {
             let (own, size, rows) = (burst.class, burst.rows.len(), &burst.rows);
+            let of_own = taught.bursts_of[own];
             let all = taught.examples_of[own];
             let left = all - size as f64;
             // Products with t: the mean of a row over what is left of the class.
@@ -64,7 +75,7 @@ impl LeftOut {
                 .collect();
             let u_t: Vec<f64> = u_u.chunks_exact(size).map(with_t).collect();
             let t_t = with_t(&u_t);
-            let along_t: Vec<f64> = along.chunks_exact(size).map(with_t).collect();
+            let along_t: Array1<f64> = along.chunks_exact(size).map(with_t).collect();
             // The class means without the burst, less their centre without it, are `mean + moved * t`;
             // its examples less that centre are `mean of their class + u + share * t`.
             let moved = |k: usize| if k == own { share - 1.0 } else { share };
@@ -73,6 +84,11 @@ impl LeftOut {
             });
             // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
             let inverse = inverse(lost).unwrap_or_else(|| Array2::zeros((size, size)));
+            // Taking one of n bursts away moves the mean by the burst's distance over n - 1, and the
+            // burst is as far from a mean with it as n - 1 : n.
+            let moved_by = t_t + along_t.dot(&inverse.dot(&along_t));
+            variances.push(moved_by * of_own * (of_own - 1.0));
+            left_of.push((of_own - 1.0) / of_own);
             let means_v = Array2::from_shape_fn((classes, size), |(k, j)| {
                 means_along[(k, rows[j])] + moved(k) * along_t[j]
             });
@@ -101,6 +117,7 @@ impl LeftOut {
                         - squares[k]
                 });
                 judged.push(taught.rows[rows[i]], own, logits);
+                owners.push(own);
                 let gained = rows_v.row(i).dot(&inverse).dot(&rows_v.row(i));
                 distances.push(
                     means[(own, own)]
@@ -112,13 +129,35 @@ impl LeftOut {
                 );
             }
         }
-        let halves = means.diag().mapv(|square| belief * square / 2.0);
+        judged.had = mean(&left_of).unwrap_or(1.0);
         Self {
             judged,
             distances,
-            halves,
+            halves: means.diag().mapv(|square| belief * square / 2.0),
+            classes: owners,
+            variance: mean(&variances).unwrap_or(0.0),
         }
     }
+
+    /// The same, with no class at a disadvantage for its few bursts.
+    pub fn fair(mut self, taught: &Taught) -> Self {
+        let half = belief(taught) * self.variance / 2.0;
+        let bursts = &taught.bursts_of;
+        let rows = self.judged.logits.chunks_exact_mut(bursts.len());
+        for (logits, &own) in rows.zip(&self.classes) {
+            for (class, (logit, bursts)) in logits.iter_mut().zip(bursts).enumerate() {
+                let left = bursts - f64::from(u8::from(class == own));
+                *logit += half / left;
+            }
+        }
+        let halves = self.halves.iter_mut().zip(bursts);
+        halves.for_each(|(lessened, bursts)| *lessened -= half / bursts);
+        self
+    }
+}
+
+fn mean(numbers: &[f64]) -> Option<f64> {
+    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
 /// Of a small symmetric positive definite matrix, by Gauss and Jordan; `None` where it is not.

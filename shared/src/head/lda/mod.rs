@@ -39,9 +39,8 @@ use whole::Whole;
 
 /// Tried lengths of the taps beside the last embedding, whose length is 1.
 const TAPS: [f64; 4] = [0.0, 1.0, 2.0, 4.0];
-/// The length where nothing can be judged: little, because taps cost a varied scene more than they
-/// give a fixed one.
-const TAPS_UNJUDGED: f64 = 0.5;
+/// The length where nothing can be judged.
+const TAPS_UNJUDGED: f64 = 1.0;
 /// Tried numbers that are added to every eigenvalue of the scatter, in units of the mean squared
 /// distance of an example from its class's mean. In these units the best changes little with the
 /// number of examples.
@@ -100,7 +99,8 @@ pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     let benches = choose(&few, &few.by_burst());
     let (taps, shrinkage) = one(&benches);
     let whole = Whole::new(design, taps, shrinkage, &bursts, &some(&bursts, JUDGED));
-    let LeftOut { judged, halves, .. } = LeftOut::new(&whole.taught, &whole.products);
+    let LeftOut { judged, halves, .. } =
+        LeftOut::new(&whole.taught, &whole.products).fair(&whole.taught);
     let linear = linear(design, whole.discriminants, &halves);
     (linear, judged, unknown(&few, &benches))
 }
@@ -114,7 +114,8 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
         let spectrum = Spectrum::new(design, &grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
             let left_out =
-                LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage, usize::MAX));
+                LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage, usize::MAX))
+                    .fair(&spectrum.taught);
             let fit = calibrate::sharpness(&left_out.judged);
             let fit = fit.unwrap_or(Fit {
                 sharpness: 1.0,
@@ -224,7 +225,7 @@ fn unknown(design: &Design, benches: &[Bench]) -> Option<Unknown> {
     let bursts = spectrum.taught.bursts_of.iter().sum::<f64>() / design.classes as f64;
     let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
     let products = spectrum.products(shrinkage, DIRECTIONS);
-    let left_out = LeftOut::new(&spectrum.taught, &products);
+    let left_out = LeftOut::new(&spectrum.taught, &products).fair(&spectrum.taught);
     let reached = left_out.judged.each().zip(left_out.distances);
     let reached = reached.map(|(logits, distance)| {
         logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0

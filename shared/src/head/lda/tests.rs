@@ -115,11 +115,24 @@ fn judges(design: &Design, left_out: &LeftOut, added: f64, directions: &Array2<f
     let features = scaled(design);
     let rows = left_out.judged.rows.iter();
     let mut judged = rows.zip(left_out.judged.each()).zip(&left_out.distances);
+    let with = Plain::new(
+        &features,
+        design,
+        &(0..design.rows()).collect::<Vec<_>>(),
+        added,
+        directions,
+    );
+    let mut variances = Vec::new();
     for burst in design.by_burst() {
         let rest: Vec<usize> = (0..design.rows())
             .filter(|row| !burst.rows.contains(row))
             .collect();
         let plain = Plain::new(&features, design, &rest, added, directions);
+        let moved = &with.means.row(burst.class) - &plain.means.row(burst.class);
+        let bursts = design.by_burst();
+        let of_class = bursts.iter().filter(|other| other.class == burst.class);
+        let of_class = of_class.count() as f64;
+        variances.push(plain.product(&moved, &moved) * of_class * (of_class - 1.0));
         for &row in &burst.rows {
             let ((&place, logits), &distance) = judged.next().unwrap();
             assert_eq!(place, row);
@@ -130,6 +143,8 @@ fn judges(design: &Design, left_out: &LeftOut, added: f64, directions: &Array2<f
         }
     }
     assert!(judged.next().is_none());
+    let expected = variances.iter().sum::<f64>() / variances.len() as f64;
+    close(left_out.variance, expected);
 }
 
 #[test]
@@ -279,4 +294,36 @@ fn without_a_second_burst_nothing_is_judged() {
     let (linear, judged, unknown) = fit(&design);
     assert!(judged.rows.is_empty() && unknown.is_none());
     assert!(linear.weights.iter().all(|v| v.is_finite()));
+}
+
+/// Classes that do not differ, of unlike numbers of bursts: none is said more often than another.
+#[test]
+fn a_class_of_few_bursts_is_not_at_a_disadvantage() {
+    let (mut said, mut said_of_judged) = ([0.0; 3], [[0.0; 3]; 3]);
+    for seed in 0..40 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut noise = || -> Vec<f32> { (0..200).map(|_| 1.0 + random.random::<f32>()).collect() };
+        let labels: Vec<usize> = [vec![0; 2], vec![1; 6], vec![2; 12]].concat();
+        let embeddings: Vec<Vec<f32>> = labels.iter().map(|_| noise()).collect();
+        let layout = Layout::plain(200);
+        let design = Design::new(&layout, &examples(&embeddings, &labels), &[0, 1, 2]).unwrap();
+        let (linear, judged, _) = fit(&design);
+        let called = judged.called(design.rows());
+        for (class, &label) in called.into_iter().zip(&labels) {
+            said_of_judged[label][class.unwrap()] += 1.0;
+        }
+        for _ in 0..30 {
+            let features = Array1::from(layout.features(&noise()));
+            let logits = linear.weights.dot(&features) + &linear.bias;
+            let highest = (0..3).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+            said[highest.unwrap()] += 1.0 / 1200.0;
+        }
+    }
+    assert!(
+        said.iter().all(|share| (0.15..0.5).contains(share)),
+        "{said:?}"
+    );
+    // Those that were held back, too, though their own class then had a burst less.
+    let own = said_of_judged[0][0] / said_of_judged[0].iter().sum::<f64>();
+    assert!((0.15..0.55).contains(&own), "{own}");
 }
