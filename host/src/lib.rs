@@ -5,6 +5,7 @@ pub mod demo;
 pub mod embed;
 pub mod evaluate;
 pub mod graph;
+pub mod heap;
 pub mod photos;
 pub mod pretrained;
 pub mod signing;

@@ -207,6 +207,10 @@ fn eval_prints_every_head_and_repeats_itself() {
         assert!((0.0..=1.0).contains(&row["accuracy_mean"].as_f64().unwrap()));
         assert!(row["accuracy_std"].is_number() && row["train_ms_median"].is_number());
         assert_eq!(row["default"], row["head"] == "lda");
+        // Its own copy of what was taught is the least that training takes.
+        let least = 4 * 1280 * 3 * row["shots"].as_u64().unwrap();
+        assert!(row["train_peak_bytes"].as_u64().unwrap() >= least, "{row}");
+        assert_eq!(row["train_peak_bytes"], again["train_peak_bytes"]);
     }
     let mut table = lastlayer();
     table

@@ -109,6 +109,7 @@ impl Eval {
                 area(|strangers| strangers.own),
                 area(|strangers| strangers.confidence),
                 format!("{:.1}", score.train_ms_median()),
+                score.train_peak_bytes.map_or(String::new(), megabytes),
             ]
         });
         let header = [
@@ -120,6 +121,7 @@ impl Eval {
             "unknown",
             "by confidence",
             "training ms",
+            "training MB",
         ];
         crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.method.is_default()) {
@@ -166,6 +168,7 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
         "unknown_auroc": score.strangers().map(|strangers| strangers.own),
         "unknown_auroc_by_confidence": score.strangers().map(|strangers| strangers.confidence),
         "train_ms_median": score.train_ms_median(),
+        "train_peak_bytes": score.train_peak_bytes,
         "splits": score.accuracies.len(),
         "classes": classes,
         "confusion": score.confusion,
@@ -174,6 +177,10 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
 
 fn per_cent(share: f64) -> String {
     format!("{:.1}", share * 100.0)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
 }
 
 /// In per cent of each row.
