@@ -8,6 +8,7 @@ pub mod graph;
 pub mod heap;
 pub mod photos;
 pub mod pretrained;
+pub mod report;
 pub mod signing;
 pub mod statistics;
 pub mod ui;

@@ -1,6 +1,6 @@
 //! `lastlayer eval`: how well a package's heads learn from a folder of labelled folders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lastlayer_shared::{backbone::Backbone, package::Package};
@@ -10,6 +10,7 @@ use crate::{
     evaluate::{self, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
+    report::{Folder, Report},
     statistics::mean,
     ui,
 };
@@ -40,6 +41,10 @@ pub struct Eval {
     /// Which photos are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write a page with plots and example photos to DIR/index.html; DIR is a new or an empty folder,
+    /// or one with an older report
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
@@ -47,6 +52,10 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> anyhow::Result<()> {
+        let report = self.report.as_deref();
+        let report = report
+            .map(|folder| Folder::new(folder, &self.photos))
+            .transpose()?;
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
@@ -71,6 +80,18 @@ impl Eval {
             scores.extend(evaluate::score(&data, &splits, || bar.inc(1))?);
         }
         bar.finish_and_clear();
+        if let Some(folder) = &report {
+            let page = Report {
+                package: &name(&self.package),
+                folder: &name(&self.photos),
+                photos: &labelled,
+                preprocess: &package.preprocess,
+                splits: self.splits,
+                seed: self.seed,
+                scores: &scores,
+            };
+            folder.write(&page.page())?;
+        }
         if self.json {
             let rows: Vec<_> = scores
                 .iter()
@@ -133,6 +154,9 @@ impl Eval {
             );
             print_confusion(last, &data.classes);
         }
+        if let Some(folder) = &report {
+            crate::say!("the report is {}", folder.page().display());
+        }
         Ok(())
     }
 }
@@ -153,6 +177,13 @@ impl Eval {
         anyhow::ensure!(!fit.is_empty(), "every class needs at least two photos");
         Ok(fit)
     }
+}
+
+/// Of a file or a folder, without what is above it; it may be given as `.`.
+fn name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_os_string());
+    let name = name.or_else(|| Some(path.canonicalize().ok()?.file_name()?.to_os_string()));
+    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn object(score: &Score, classes: &[String]) -> serde_json::Value {
