@@ -24,7 +24,10 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
     after_help = "photos/ holds one folder a class, named after it. Photos in folders within a \
     class's folder count for\nthat class. Only the package's network is used: its own classes and \
     samples are not.\n\n\
-    Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20"
+    Examples:\n  lastlayer eval site.llp --photos photos/ --shots 5,20\n  \
+    lastlayer eval site.llp --photos photos/ --report report\n\n\
+    The page of --report holds all that it shows, small copies of photos among it, and opens without a\n\
+    network."
 )]
 pub struct Eval {
     /// The package

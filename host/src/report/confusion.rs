@@ -147,7 +147,7 @@ pub fn mistakes(report: &Report<'_>, score: &Score) -> Markup {
                         div {
                             b { bdi { (report.name(cell.is)) } }
                             span { " called " b { bdi { (report.name(cell.said)) } } }
-                            span.share { (per_cent(cell.share)) }
+                            span.share { "in " (per_cent(cell.share)) " of cases" }
                         }
                     }
                 }

@@ -53,8 +53,8 @@ fn headline(report: &Report<'_>, score: &Score) -> Markup {
             " photos that it was not taught."
         }
         p {
-            "With 95% certainty it is between " (of_hundred(share(-1.0))) " and "
-            (of_hundred(share(1.0))) " of 100. Who guesses is right about " (of_hundred(guess)) "."
+            "With 95% certainty the true figure is between " (of_hundred(share(-1.0))) " and "
+            (of_hundred(share(1.0))) " of 100. Guessing would reach about " (of_hundred(guess)) "."
         }
     }
 }
@@ -160,7 +160,7 @@ fn unknown(scores: &[&Score]) -> Markup {
                 p {
                     "Each class in turn was not taught and then shown. Of two photos, one of a taught \
                      class and one of the class left out, it finds the taught one more familiar in "
-                    b { (of_hundred(last.own)) " of 100" } " cases; who guesses, in 50. By how sure it \
+                    b { (of_hundred(last.own)) " of 100" } " cases; by guessing, in 50. By how sure it \
                      is alone it would be " (of_hundred(last.confidence)) ". A board says "
                     code { "unknown" } " by familiarity where its configuration has "
                     code { "unfamiliar_below" } "."
