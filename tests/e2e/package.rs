@@ -61,6 +61,16 @@ fn the_same_input_gives_the_same_bytes_and_standard_tools_open_them() {
     assert_eq!(json["classes"][1]["samples"], 6);
     assert_eq!(json["classes"][2]["samples"], 0);
     assert_eq!(json["head"], "lda");
+    let parts = json["head_goes_by"].as_array().unwrap();
+    let shares: Vec<f64> = parts
+        .iter()
+        .map(|part| part["share"].as_f64().unwrap())
+        .collect();
+    assert_eq!((parts.len(), &parts[0]["part"]), (3, &"embedding".into()));
+    assert!(
+        (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6,
+        "{shares:?}"
+    );
     assert_eq!(json["backbone"]["embedding_width"], 1280);
     assert_eq!(json["preprocess"]["input_size"], 96);
     let shown = succeed(lastlayer().arg("inspect").arg(place("a.llp")));
@@ -68,6 +78,7 @@ fn the_same_input_gives_the_same_bytes_and_standard_tools_open_them() {
         "version 7",
         "unsigned",
         "license: MIT",
+        "the head goes by: embedding ",
         "truck",
         "self-test: 3 pictures pass",
     ] {
@@ -82,6 +93,7 @@ fn no_classes_at_all_is_a_package_too() {
     assert_eq!(json["version"], 1);
     assert_eq!(json["classes"], serde_json::json!([]));
     assert_eq!(json["head"], serde_json::Value::Null);
+    assert_eq!(json["head_goes_by"], serde_json::json!([]));
 }
 
 /// `bare_package` with one thing changed.

@@ -1,6 +1,6 @@
 //! `lastlayer eval`: how well a package's heads learn from a folder of labelled folders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lastlayer_shared::{backbone::Backbone, package::Package};
@@ -10,6 +10,7 @@ use crate::{
     evaluate::{self, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
+    report::{Folder, Report},
     statistics::mean,
     ui,
 };
@@ -23,7 +24,10 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
     after_help = "photos/ holds one folder a class, named after it. Photos in folders within a \
     class's folder count for\nthat class. Only the package's network is used: its own classes and \
     samples are not.\n\n\
-    Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20"
+    Examples:\n  lastlayer eval site.llp --photos photos/ --shots 5,20\n  \
+    lastlayer eval site.llp --photos photos/ --report report\n\n\
+    The page of --report holds all that it shows, small copies of photos among it, and opens without a\n\
+    network."
 )]
 pub struct Eval {
     /// The package
@@ -40,6 +44,10 @@ pub struct Eval {
     /// Which photos are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write a page with plots and example photos to DIR/index.html; DIR is a new or an empty folder,
+    /// or one with an older report
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
@@ -47,6 +55,10 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> anyhow::Result<()> {
+        let report = self.report.as_deref();
+        let report = report
+            .map(|folder| Folder::new(folder, &self.photos))
+            .transpose()?;
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
@@ -71,6 +83,18 @@ impl Eval {
             scores.extend(evaluate::score(&data, &splits, || bar.inc(1))?);
         }
         bar.finish_and_clear();
+        if let Some(folder) = &report {
+            let page = Report {
+                package: &name(&self.package),
+                folder: &name(&self.photos),
+                photos: &labelled,
+                preprocess: &package.preprocess,
+                splits: self.splits,
+                seed: self.seed,
+                scores: &scores,
+            };
+            folder.write(&page.page())?;
+        }
         if self.json {
             let rows: Vec<_> = scores
                 .iter()
@@ -109,6 +133,7 @@ impl Eval {
                 area(|strangers| strangers.own),
                 area(|strangers| strangers.confidence),
                 format!("{:.1}", score.train_ms_median()),
+                score.train_peak_bytes.map_or(String::new(), megabytes),
             ]
         });
         let header = [
@@ -120,6 +145,7 @@ impl Eval {
             "unknown",
             "by confidence",
             "training ms",
+            "training MB",
         ];
         crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.method.is_default()) {
@@ -130,6 +156,9 @@ impl Eval {
                 last.mean() * 100.0
             );
             print_confusion(last, &data.classes);
+        }
+        if let Some(folder) = &report {
+            crate::say!("the report is {}", folder.page().display());
         }
         Ok(())
     }
@@ -153,6 +182,13 @@ impl Eval {
     }
 }
 
+/// Of a file or a folder, without what is above it; it may be given as `.`.
+fn name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_os_string());
+    let name = name.or_else(|| Some(path.canonicalize().ok()?.file_name()?.to_os_string()));
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn object(score: &Score, classes: &[String]) -> serde_json::Value {
     json!({
         "shots": score.shots,
@@ -166,6 +202,7 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
         "unknown_auroc": score.strangers().map(|strangers| strangers.own),
         "unknown_auroc_by_confidence": score.strangers().map(|strangers| strangers.confidence),
         "train_ms_median": score.train_ms_median(),
+        "train_peak_bytes": score.train_peak_bytes,
         "splits": score.accuracies.len(),
         "classes": classes,
         "confusion": score.confusion,
@@ -174,6 +211,10 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
 
 fn per_cent(share: f64) -> String {
     format!("{:.1}", share * 100.0)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
 }
 
 /// In per cent of each row.

@@ -55,6 +55,7 @@ impl Inspect {
         };
         cost.file_bytes = package.backbone.len() as u64;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
+        let goes_by = goes_by(&package, taps.as_ref());
         let difference = package.run_self_test(&mut backbone.embedder()?)?;
         if self.json {
             let classes: Vec<_> = package
@@ -72,6 +73,10 @@ impl Inspect {
                 "classes": classes,
                 "samples": package.samples.len(),
                 "head": package.head.as_ref().map(|head| head.kind().name()),
+                "head_goes_by": goes_by.iter().map(|(part, share)| json!({
+                    "part": part,
+                    "share": share,
+                })).collect::<Vec<_>>(),
                 "preprocess": package.preprocess,
                 "provenance": package.provenance,
                 "backbone": {
@@ -134,6 +139,11 @@ impl Inspect {
             ),
             None => crate::say!("head: none, every verdict is `unknown` until something is taught"),
         }
+        if !goes_by.is_empty() {
+            let parts = goes_by.iter();
+            let parts = parts.map(|(part, share)| format!("{} {:.0}%", plain(part), share * 100.0));
+            crate::say!("the head goes by: {}", parts.collect::<Vec<_>>().join(", "));
+        }
         if let Some(table) = class_table(&package) {
             crate::say!("{table}");
         }
@@ -144,4 +154,17 @@ impl Inspect {
         );
         Ok(())
     }
+}
+
+/// What the head tells the starting samples apart by: the parts of the embedding with their shares.
+/// Empty where there is nothing to tell apart, or one part only.
+fn goes_by(package: &Package, metadata: Option<&Metadata>) -> Vec<(String, f64)> {
+    let (Some(head), Some(metadata)) = (&package.head, metadata) else {
+        return Vec::new();
+    };
+    let samples = package.samples.iter();
+    let shares = head.reliance(samples.map(|sample| sample.embedding.as_slice()));
+    let taps = metadata.taps.iter().map(|tap| tap.layer.clone());
+    let parts = std::iter::once(EMBEDDING.to_owned()).chain(taps);
+    parts.zip(shares.unwrap_or_default()).collect()
 }

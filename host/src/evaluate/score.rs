@@ -8,7 +8,10 @@ use super::{
     splits::Splits,
     strangers::{Strangers, strangers},
 };
-use crate::statistics::{deviation, mean, median};
+use crate::{
+    heap,
+    statistics::{deviation, mean, median},
+};
 
 /// What one method reached with one number of photos a class.
 #[derive(Clone, Debug)]
@@ -24,6 +27,9 @@ pub struct Score {
     pub calibration_errors: Vec<f64>,
     /// Milliseconds to fit the head, one a split.
     pub train_ms: Vec<f64>,
+    /// The most bytes of heap that fitting the head of the first split takes beside the examples;
+    /// `None` where the program does not count them.
+    pub train_peak_bytes: Option<u64>,
     /// One a split; empty where there are too few classes.
     pub strangers: Vec<Strangers>,
     /// Summed over the splits.
@@ -115,6 +121,7 @@ impl Tally {
             confidences: Vec::new(),
             calibration_errors: Vec::new(),
             train_ms: Vec::new(),
+            train_peak_bytes: None,
             strangers: Vec::new(),
             bins: Bins::default(),
             confusion: vec![vec![0; classes]; classes],
@@ -134,6 +141,11 @@ impl Tally {
         let start = Instant::now();
         let head = score.method.fit(&data.layout, &examples)?;
         score.train_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        if score.train_ms.len() == 1 {
+            // Fitted once more, so that the time above is that of fitting alone.
+            let fit = || drop(score.method.fit(&data.layout, &examples));
+            score.train_peak_bytes = heap::peak(fit);
+        }
         let (mut right, mut sure, mut bins) = (0u64, 0.0, Bins::default());
         let tested = Splits::tested(data.labels.len(), taught);
         for &photo in &tested {

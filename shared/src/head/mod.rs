@@ -11,6 +11,7 @@ mod layout;
 mod lda;
 mod logistic;
 mod means;
+mod reliance;
 mod ridge;
 mod solve;
 #[cfg(test)]
