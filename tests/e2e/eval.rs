@@ -1,5 +1,7 @@
 //! `lastlayer eval`, and what the default head must reach.
 
+mod dump;
+
 use std::{fs, path::Path};
 
 use lastlayer_host::{
@@ -177,9 +179,7 @@ fn random_package() -> Package {
 #[test]
 fn eval_prints_every_head_and_repeats_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for class in ["car", "truck", "frog"] {
-        write_photos(&folder.path().join(class), class, 0, 12);
-    }
+    few_photos(folder.path());
     let more = ["--shots", "1,4", "--splits", "3", "--seed", "5"];
     let rows = eval(bare_package(), folder.path(), &more);
     let again = eval(bare_package(), folder.path(), &more);
@@ -220,6 +220,13 @@ fn eval_prints_every_head_and_repeats_itself() {
         shown.contains("lda (default)") && shown.contains("in % of each row"),
         "{shown}"
     );
+}
+
+/// Three classes of real photos.
+fn few_photos(folder: &Path) {
+    for class in ["car", "truck", "frog"] {
+        write_photos(&folder.join(class), class, 0, 12);
+    }
 }
 
 /// No folder can be made below a file: the cache is for speed and nothing else.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lastlayer_shared::{backbone::Backbone, package::Package};
+use lastlayer_shared::{backbone::Backbone, file, package::Package};
 use serde_json::json;
 
 use crate::{
-    evaluate::{self, Score, Splits, Strangers},
+    evaluate::{self, Dump, Embeddings, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
     statistics::mean,
@@ -43,10 +43,21 @@ pub struct Eval {
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
+    /// Also write embeddings, splits and accuracies to a file, as JSON, for other programs
+    #[arg(long, value_name = "FILE")]
+    dump_splits: Option<PathBuf>,
 }
 
 impl Eval {
     pub fn run(self) -> anyhow::Result<()> {
+        if let Some(path) = &self.dump_splits {
+            anyhow::ensure!(
+                !file::same(path, &self.package),
+                "{} would be replaced by its own evaluation; give another --dump-splits",
+                path.display()
+            );
+            file::can_write(path)?;
+        }
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
@@ -64,13 +75,34 @@ impl Eval {
             },
         )?;
         bar.finish_and_clear();
+        let drawn = shots
+            .iter()
+            .map(|&shots| Splits::new(&data, shots, self.splits, self.seed))
+            .collect::<Result<Vec<_>, _>>()?;
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
         let mut scores = Vec::new();
-        for shots in shots {
-            let splits = Splits::new(&data, shots, self.splits, self.seed)?;
-            scores.extend(evaluate::score(&data, &splits, || bar.inc(1))?);
+        for splits in &drawn {
+            scores.extend(evaluate::score(&data, splits, || bar.inc(1))?);
         }
         bar.finish_and_clear();
+        self.print(&data, &scores)?;
+        if let Some(path) = &self.dump_splits {
+            let name = self.package.file_name().unwrap_or_default();
+            let dump = Dump {
+                package: &name.to_string_lossy(),
+                backbone: backbone.id(),
+                seed: self.seed,
+                photos: labelled.below(&self.photos),
+                data: &data,
+                drawn: &drawn,
+                scores: &scores,
+            };
+            dump.write(path)?;
+        }
+        Ok(())
+    }
+
+    fn print(&self, data: &Embeddings, scores: &[Score]) -> anyhow::Result<()> {
         if self.json {
             let rows: Vec<_> = scores
                 .iter()

@@ -1,6 +1,7 @@
 //! How well heads learn: draws a few photos a class, fits heads as a board does, tests on all others,
 //! and repeats.
 
+mod dump;
 mod embeddings;
 mod measures;
 mod method;
@@ -10,6 +11,7 @@ mod strangers;
 
 use lastlayer_shared::{file, head::HeadError};
 
+pub use dump::Dump;
 pub use embeddings::{Embeddings, embeddings};
 pub use measures::{BINS, Bin};
 pub use method::Method;
