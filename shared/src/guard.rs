@@ -1,10 +1,12 @@
 //! Whether a burst may become part of what the board knows. What it costs is judged on the samples that
 //! were there before, each by a head that has not seen its burst: frames of one press must not vote
-//! for themselves.
+//! for themselves. The board asks it at every press, and the host where it measures what a board learns.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use crate::head::Example;
 
 /// How much a burst may cost: the `[guard]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -43,6 +45,25 @@ pub struct Judged {
     pub class: usize,
     pub before: Option<usize>,
     pub after: Option<usize>,
+}
+
+impl Judged {
+    /// The samples that both heads were fitted on, the first of `examples`: `before` and `after` are
+    /// what `Head::fit_judged` says of them, one an example.
+    pub fn both(
+        examples: &[Example<'_>],
+        before: &[Option<usize>],
+        after: &[Option<usize>],
+    ) -> Vec<Self> {
+        let pairs = before.iter().zip(after);
+        let all = examples.iter().zip(pairs);
+        all.map(|(example, (&before, &after))| Self {
+            class: example.class,
+            before,
+            after,
+        })
+        .collect()
+    }
 }
 
 /// A class whose samples are now called something else.
