@@ -1,6 +1,7 @@
 //! `lastlayer eval`, and what the default head must reach.
 
 mod dump;
+mod then;
 
 use std::{fs, path::Path};
 
@@ -63,6 +64,13 @@ fn the_default_head_reaches_its_bars_on_vehicles() {
     let (ten, twenty) = (default_accuracy(&rows, 10), default_accuracy(&rows, 20));
     println!("vehicles: {ten:.1} with 10 a class, {twenty:.1} with 20");
     assert!(ten >= 80.5 && twenty >= 85.0, "{ten} {twenty}");
+
+    // What was learned first is still known after all others.
+    let then = ["--then", "truck,pickup,juggernaut", "--shots", "20"];
+    let stories = eval(&place("full.llp"), &place("photos"), &then);
+    let most = &stories[0]["steps"].as_array().unwrap().last().unwrap()["most_lost"];
+    println!("most forgotten: {most}");
+    assert!(most["lost"].as_f64().unwrap() <= 0.03, "{most}");
 
     // The same network with random weights has learned nothing to build on.
     fs::write(place("random.llp"), random_package().to_bytes().unwrap()).unwrap();

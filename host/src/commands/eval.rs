@@ -1,5 +1,7 @@
 //! `lastlayer eval`: how well a package's heads learn from a folder of labelled folders.
 
+mod then;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,7 +9,7 @@ use lastlayer_shared::{backbone::Backbone, file, package::Package};
 use serde_json::json;
 
 use crate::{
-    evaluate::{self, Dump, Embeddings, Score, Splits, Strangers},
+    evaluate::{self, Dump, Embeddings, Order, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
     statistics::mean,
@@ -23,7 +25,8 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
     after_help = "photos/ holds one folder a class, named after it. Photos in folders within a \
     class's folder count for\nthat class. Only the package's network is used: its own classes and \
     samples are not.\n\n\
-    Example:\n  lastlayer eval site.llp --photos photos/ --shots 5,20"
+    Examples:\n  lastlayer eval site.llp --photos photos/ --shots 5,20\n  \
+    lastlayer eval site.llp --photos photos/ --then truck,pickup"
 )]
 pub struct Eval {
     /// The package
@@ -31,7 +34,8 @@ pub struct Eval {
     /// A folder of labelled folders
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
-    /// Photos taught a class; by default those of 1,5,10,20 that leave photos to test on
+    /// Photos taught a class; by default those of 1,5,10,20 that leave photos to test on, with --then
+    /// the most of them
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     shots: Option<Vec<u32>>,
     /// How often other photos are drawn
@@ -40,6 +44,18 @@ pub struct Eval {
     /// Which photos are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Show instead what is forgotten where all other classes are known from the start and these are
+    /// taught one after another
+    #[arg(
+        long,
+        value_name = "CLASS,...",
+        value_delimiter = ',',
+        conflicts_with = "dump_splits"
+    )]
+    then: Vec<String>,
+    /// Photos that a press of the button teaches of those
+    #[arg(long, default_value_t = 5, requires = "then", value_parser = clap::value_parser!(u32).range(1..))]
+    press: u32,
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
@@ -61,6 +77,7 @@ impl Eval {
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
+        let order = Order::new(&labelled.classes, &self.then)?;
         let shots = self.shots(labelled.fewest())?;
         let bar = ui::bar("embedding photos", 0);
         let data = evaluate::embeddings(
@@ -80,6 +97,17 @@ impl Eval {
             .map(|&shots| Splits::new(&data, shots, self.splits, self.seed))
             .collect::<Result<Vec<_>, _>>()?;
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
+        if !self.then.is_empty() {
+            let mut stories = Vec::new();
+            for splits in &drawn {
+                let press = self.press as usize;
+                stories.push(evaluate::one_by_one(&data, splits, &order, press, || {
+                    bar.inc(1)
+                })?);
+            }
+            bar.finish_and_clear();
+            return then::print(&stories, &data.classes, self.seed, self.json);
+        }
         let mut scores = Vec::new();
         for splits in &drawn {
             scores.extend(evaluate::score(&data, splits, || bar.inc(1))?);
@@ -173,7 +201,7 @@ impl Eval {
         if let Some(shots) = &self.shots {
             return Ok(shots.iter().map(|&shots| shots as usize).collect());
         }
-        let (fit, too_many): (Vec<usize>, Vec<usize>) =
+        let (mut fit, too_many): (Vec<usize>, Vec<usize>) =
             SHOTS.iter().partition(|&&shots| shots < fewest);
         if let Some(first) = too_many.first() {
             ui::warn(&format!(
@@ -181,6 +209,9 @@ impl Eval {
             ));
         }
         anyhow::ensure!(!fit.is_empty(), "every class needs at least two photos");
+        if !self.then.is_empty() {
+            fit.drain(..fit.len() - 1);
+        }
         Ok(fit)
     }
 }
