@@ -5,13 +5,16 @@ mod wrong;
 
 use std::path::{Path, PathBuf};
 
-use lastlayer_shared::file::{self, FileError};
+use lastlayer_shared::{
+    file::{self, FileError},
+    guard,
+};
 use serde::Deserialize;
 
 use crate::{
     burst,
     camera::{self, CameraAddress},
-    examiner, guard,
+    examiner,
     log::LogFormat,
     memory::Limits,
     outputs, panel, smoothing, trust,

@@ -10,6 +10,7 @@ use lastlayer_shared::{
     backbone::{Backbone, Embedder},
     error::one_line,
     frame::Frame,
+    guard::{self, Judged, Opinion},
     head::Layout,
     package::Package,
     preprocess::{Crop, INPUT_SIZES, Preprocess},
@@ -18,7 +19,6 @@ use lastlayer_shared::{
 use serde::Deserialize;
 
 use crate::{
-    guard::{self, Judged, Opinion},
     log::{Event, Log, LogError},
     memory::Memory,
     service::Service,

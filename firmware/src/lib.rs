@@ -11,7 +11,6 @@ mod cli;
 pub mod config;
 pub mod examiner;
 pub mod feed;
-pub mod guard;
 pub mod log;
 mod look;
 pub mod memory;

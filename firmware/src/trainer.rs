@@ -13,12 +13,12 @@ use std::{
 };
 
 use lastlayer_shared::{
+    guard,
     head::{Head, Layout},
     view::View,
 };
 
 use crate::{
-    guard,
     teachings::{Teachings, fit},
     upkeep::{Reply, Request},
 };

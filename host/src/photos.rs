@@ -41,6 +41,17 @@ impl LabelledPhotos {
         let count = |class| self.photos.iter().filter(|(of, _)| *of == class).count();
         (0..self.classes.len()).map(count).min().unwrap_or(0)
     }
+
+    /// The photos' paths below `folder`, which they were found in, with `/` between names; what is
+    /// not text (UTF-8) in them is replaced.
+    pub fn below(&self, folder: &Path) -> Vec<String> {
+        let path = |(_, path): &(usize, PathBuf)| {
+            let names = path.strip_prefix(folder).unwrap_or(path).iter();
+            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+            names.join("/")
+        };
+        self.photos.iter().map(path).collect()
+    }
 }
 
 /// Reads the names; the photos themselves are opened later. Photos in folders within a class's
@@ -104,7 +115,10 @@ mod tests {
         assert_eq!(found.classes, ["a", "b"]);
         let labels: Vec<usize> = found.photos.iter().map(|(class, _)| *class).collect();
         assert_eq!(labels, [0, 1, 1]);
-        assert!(found.photos[1].1.ends_with("b/1.png"));
+        assert_eq!(
+            found.below(folder.path()),
+            ["a/day/x.jpeg", "b/1.png", "b/2.JPG"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Read, Write},
+    io::{self, BufWriter, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -78,7 +78,16 @@ pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// file or the new one, never a part. A link stays a link: what it points to is replaced. What is
 /// no file, such as a device, is written into.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_through(path, bytes).map_err(|source| FileError::Write {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// The same with what `fill` writes, piece by piece, for what need not be in memory as bytes; where
+/// `fill` fails the file stays as it was.
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FileError> {
+    write_through(path, fill).map_err(|source| FileError::Write {
         path: path.into(),
         source,
     })
@@ -119,17 +128,31 @@ pub fn create(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FileErr
     })
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_through<F>(path: &Path, fill: F) -> io::Result<()>
+where
+    F: FnOnce(&mut dyn Write) -> io::Result<()>,
+{
     match path.metadata() {
-        Ok(there) if !there.is_file() => File::options().write(true).open(path)?.write_all(bytes),
-        Ok(there) => replace(&path.canonicalize()?, bytes, Some(there.permissions())),
+        Ok(there) if !there.is_file() => {
+            buffered(&mut File::options().write(true).open(path)?, fill)
+        }
+        Ok(there) => replace(&path.canonicalize()?, fill, Some(there.permissions())),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         // A link to what is not there yet. Links in a circle are another error than NotFound.
         Err(_) => match fs::read_link(path) {
-            Ok(target) => write_through(&folder_of(path).join(target), bytes),
-            Err(_) => replace(path, bytes, None),
+            Ok(target) => write_through(&folder_of(path).join(target), fill),
+            Err(_) => replace(path, fill, None),
         },
     }
+}
+
+fn buffered(
+    file: &mut File,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = BufWriter::new(file);
+    fill(&mut buffer)?;
+    buffer.flush()
 }
 
 /// Whether `write` could write there now: for commands that take long before they write.
@@ -183,13 +206,17 @@ fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
         .map_err(|error| error.kind().into())
 }
 
-fn replace(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+fn replace(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    permissions: Option<fs::Permissions>,
+) -> io::Result<()> {
     let folder = folder_of(path);
     let mut temporary = temporary_in(folder)?;
     if let Some(permissions) = permissions {
         fs::set_permissions(temporary.path(), permissions)?;
     }
-    temporary.write_all(bytes)?;
+    buffered(temporary.as_file_mut(), fill)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|failed| failed.error)?;
     sync_folder(folder)
@@ -226,6 +253,13 @@ mod tests {
         let path = folder.path().join("a");
         write(&path, b"one").unwrap();
         write(&path, b"two").unwrap();
+        assert_eq!(read(&path, 3).unwrap(), b"two");
+        let broken = |file: &mut dyn Write| {
+            file.write_all(b"half a ")?;
+            Err(io::Error::other("gave up"))
+        };
+        let error = write_with(&path, broken).unwrap_err();
+        assert!(error.to_string().ends_with("gave up"), "{error}");
         assert_eq!(read(&path, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -7,6 +7,7 @@ pub mod error;
 pub mod file;
 pub mod frame;
 pub mod framed;
+pub mod guard;
 pub mod head;
 pub mod network;
 pub mod package;

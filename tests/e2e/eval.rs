@@ -1,8 +1,11 @@
 //! `lastlayer eval`, and what the default head must reach.
 
+mod dump;
+mod report;
+mod then;
+
 use std::{fs, path::Path};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use lastlayer_host::{
     graph::{
         metadata::Metadata,
@@ -64,6 +67,13 @@ fn the_default_head_reaches_its_bars_on_vehicles() {
     let (ten, twenty) = (default_accuracy(&rows, 10), default_accuracy(&rows, 20));
     println!("vehicles: {ten:.1} with 10 a class, {twenty:.1} with 20");
     assert!(ten >= 80.5 && twenty >= 85.0, "{ten} {twenty}");
+
+    // What was learned first is still known after all others.
+    let then = ["--then", "truck,pickup,juggernaut", "--shots", "20"];
+    let stories = eval(&place("full.llp"), &place("photos"), &then);
+    let most = &stories[0]["steps"].as_array().unwrap().last().unwrap()["most_lost"];
+    println!("most forgotten: {most}");
+    assert!(most["lost"].as_f64().unwrap() <= 0.03, "{most}");
 
     // The same network with random weights has learned nothing to build on.
     fs::write(place("random.llp"), random_package().to_bytes().unwrap()).unwrap();
@@ -180,9 +190,7 @@ fn random_package() -> Package {
 #[test]
 fn eval_prints_every_head_and_repeats_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for class in ["car", "truck", "frog"] {
-        write_photos(&folder.path().join(class), class, 0, 12);
-    }
+    few_photos(folder.path());
     let more = ["--shots", "1,4", "--splits", "3", "--seed", "5"];
     let rows = eval(bare_package(), folder.path(), &more);
     let again = eval(bare_package(), folder.path(), &more);
@@ -228,48 +236,11 @@ fn eval_prints_every_head_and_repeats_itself() {
     );
 }
 
-#[test]
-fn the_report_is_a_page_that_needs_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| folder.path().join(name);
+/// Three classes of real photos.
+fn few_photos(folder: &Path) {
     for class in ["car", "truck", "frog"] {
-        write_photos(&place("photos").join(class), class, 0, 8);
+        write_photos(&folder.join(class), class, 0, 12);
     }
-    let eval = |report: &str| {
-        let mut eval = lastlayer();
-        eval.arg("eval").arg(bare_package()).arg("--photos");
-        eval.arg(place("photos"));
-        eval.args(["--shots", "1,4", "--splits", "2", "--report"]);
-        eval.arg(place(report));
-        eval
-    };
-    let shown = succeed(&mut eval("report"));
-    assert!(shown.contains("index.html"), "{shown}");
-    let page = fs::read_to_string(place("report/index.html")).unwrap();
-    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"));
-    assert!(page.contains("Taught 4 photos of each class"), "{page}");
-    assert_eq!(page.matches("<svg").count(), 3);
-    assert_eq!(page.matches("</svg>").count(), 3);
-    for foreign in ["<script", "<link", "http://", "https://", "file:"] {
-        assert!(!page.contains(foreign), "{foreign}");
-    }
-    assert!(!page.contains(&*folder.path().to_string_lossy()));
-    let pictures: Vec<&str> = page.split("data:image/jpeg;base64,").skip(1).collect();
-    assert!(pictures.len() >= 3, "the diagonal has one a class");
-    for picture in pictures {
-        let jpeg = STANDARD.decode(picture.split('"').next().unwrap()).unwrap();
-        assert_eq!(Frame::decode(&jpeg).unwrap().width(), 128);
-    }
-
-    // An older report is replaced, and nothing else is touched.
-    succeed(&mut eval("report"));
-    fs::write(place("report/notes.txt"), b"mine").unwrap();
-    let error = fail(&mut eval("report"), 1);
-    assert!(error.contains("other things than a report"), "{error}");
-    let error = fail(&mut eval("photos/report"), 1);
-    assert!(error.contains("taken for a class"), "{error}");
-    let error = fail(&mut eval("no/such"), 1);
-    assert!(error.contains("make it first"), "{error}");
 }
 
 /// No folder can be made below a file: the cache is for speed and nothing else.

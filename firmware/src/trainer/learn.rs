@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
-use lastlayer_shared::head::{Example, Head};
+use lastlayer_shared::{
+    guard::{self, Judged, Loss, Opinion},
+    head::{Example, Head},
+};
 
 use super::{Knowledge, Outcome, TrainError, Trainer};
 use crate::{
-    guard::{self, Judged, Loss, Opinion},
     look::Seen,
     memory::{MemoryError, NewSample, rounded},
     teachings::fit,
@@ -120,14 +122,7 @@ impl Trainer {
             burst: u32::MAX,
         }));
         let (head, called) = fit(&self.layout, &examples)?;
-        let judged = examples.iter().zip(before.iter().zip(&called));
-        let judged: Vec<Judged> = judged
-            .map(|(example, (before, after))| Judged {
-                class: example.class,
-                before: *before,
-                after: *after,
-            })
-            .collect();
+        let judged = Judged::both(&examples, &before, &called);
         let (opinion, _) = guard::judge(&self.guard, &judged);
         // Where the burst is not learned, this is what holds.
         self.called = Some(before);

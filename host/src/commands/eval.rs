@@ -1,13 +1,15 @@
 //! `lastlayer eval`: how well a package's heads learn from a folder of labelled folders.
 
+mod then;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lastlayer_shared::{backbone::Backbone, package::Package};
+use lastlayer_shared::{backbone::Backbone, file, package::Package};
 use serde_json::json;
 
 use crate::{
-    evaluate::{self, Score, Splits, Strangers},
+    evaluate::{self, Dump, Embeddings, Order, Score, Splits, Strangers},
     photos,
     pretrained::cache::Cache,
     report::{Folder, Report},
@@ -25,7 +27,8 @@ const SHOTS: [usize; 4] = [1, 5, 10, 20];
     class's folder count for\nthat class. Only the package's network is used: its own classes and \
     samples are not.\n\n\
     Examples:\n  lastlayer eval site.llp --photos photos/ --shots 5,20\n  \
-    lastlayer eval site.llp --photos photos/ --report report\n\n\
+    lastlayer eval site.llp --photos photos/ --report report\n  \
+    lastlayer eval site.llp --photos photos/ --then truck,pickup\n\n\
     The page of --report holds all that it shows, small copies of photos among it, and opens without a\n\
     network."
 )]
@@ -35,7 +38,8 @@ pub struct Eval {
     /// A folder of labelled folders
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
-    /// Photos taught a class; by default those of 1,5,10,20 that leave photos to test on
+    /// Photos taught a class; by default those of 1,5,10,20 that leave photos to test on, with --then
+    /// the most of them
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     shots: Option<Vec<u32>>,
     /// How often other photos are drawn
@@ -48,9 +52,24 @@ pub struct Eval {
     /// or one with an older report
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Show instead what is forgotten where all other classes are known from the start and these are
+    /// taught one after another
+    #[arg(
+        long,
+        value_name = "CLASS,...",
+        value_delimiter = ',',
+        conflicts_with_all = ["dump_splits", "report"]
+    )]
+    then: Vec<String>,
+    /// Photos that a press of the button teaches of those
+    #[arg(long, default_value_t = 5, requires = "then", value_parser = clap::value_parser!(u32).range(1..))]
+    press: u32,
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
+    /// Also write embeddings, splits and accuracies to a file, as JSON, for other programs
+    #[arg(long, value_name = "FILE")]
+    dump_splits: Option<PathBuf>,
 }
 
 impl Eval {
@@ -59,9 +78,18 @@ impl Eval {
         let report = report
             .map(|folder| Folder::new(folder, &self.photos))
             .transpose()?;
+        if let Some(path) = &self.dump_splits {
+            anyhow::ensure!(
+                !file::same(path, &self.package),
+                "{} would be replaced by its own evaluation; give another --dump-splits",
+                path.display()
+            );
+            file::can_write(path)?;
+        }
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
+        let order = Order::new(&labelled.classes, &self.then)?;
         let shots = self.shots(labelled.fewest())?;
         let bar = ui::bar("embedding photos", 0);
         let data = evaluate::embeddings(
@@ -76,13 +104,28 @@ impl Eval {
             },
         )?;
         bar.finish_and_clear();
+        let drawn = shots
+            .iter()
+            .map(|&shots| Splits::new(&data, shots, self.splits, self.seed))
+            .collect::<Result<Vec<_>, _>>()?;
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
+        if !self.then.is_empty() {
+            let mut stories = Vec::new();
+            for splits in &drawn {
+                let press = self.press as usize;
+                stories.push(evaluate::one_by_one(&data, splits, &order, press, || {
+                    bar.inc(1)
+                })?);
+            }
+            bar.finish_and_clear();
+            return then::print(&stories, &data.classes, self.seed, self.json);
+        }
         let mut scores = Vec::new();
-        for shots in shots {
-            let splits = Splits::new(&data, shots, self.splits, self.seed)?;
-            scores.extend(evaluate::score(&data, &splits, || bar.inc(1))?);
+        for splits in &drawn {
+            scores.extend(evaluate::score(&data, splits, || bar.inc(1))?);
         }
         bar.finish_and_clear();
+        self.print(&data, &scores)?;
         if let Some(folder) = &report {
             let page = Report {
                 package: &name(&self.package),
@@ -94,7 +137,26 @@ impl Eval {
                 scores: &scores,
             };
             folder.write(&page.page())?;
+            if !self.json {
+                crate::say!("the report is {}", folder.page().display());
+            }
         }
+        if let Some(path) = &self.dump_splits {
+            let dump = Dump {
+                package: &name(&self.package),
+                backbone: backbone.id(),
+                seed: self.seed,
+                photos: labelled.below(&self.photos),
+                data: &data,
+                drawn: &drawn,
+                scores: &scores,
+            };
+            dump.write(path)?;
+        }
+        Ok(())
+    }
+
+    fn print(&self, data: &Embeddings, scores: &[Score]) -> anyhow::Result<()> {
         if self.json {
             let rows: Vec<_> = scores
                 .iter()
@@ -157,9 +219,6 @@ impl Eval {
             );
             print_confusion(last, &data.classes);
         }
-        if let Some(folder) = &report {
-            crate::say!("the report is {}", folder.page().display());
-        }
         Ok(())
     }
 }
@@ -170,7 +229,7 @@ impl Eval {
         if let Some(shots) = &self.shots {
             return Ok(shots.iter().map(|&shots| shots as usize).collect());
         }
-        let (fit, too_many): (Vec<usize>, Vec<usize>) =
+        let (mut fit, too_many): (Vec<usize>, Vec<usize>) =
             SHOTS.iter().partition(|&&shots| shots < fewest);
         if let Some(first) = too_many.first() {
             ui::warn(&format!(
@@ -178,6 +237,9 @@ impl Eval {
             ));
         }
         anyhow::ensure!(!fit.is_empty(), "every class needs at least two photos");
+        if !self.then.is_empty() {
+            fit.drain(..fit.len() - 1);
+        }
         Ok(fit)
     }
 }

@@ -1,18 +1,24 @@
 //! How well heads learn: draws a few photos a class, fits heads as a board does, tests on all others,
 //! and repeats.
 
+mod dump;
 mod embeddings;
 mod measures;
 mod method;
+mod one_by_one;
+mod order;
 mod score;
 mod splits;
 mod strangers;
 
 use lastlayer_shared::{file, head::HeadError};
 
+pub use dump::Dump;
 pub use embeddings::{Embeddings, embeddings};
 pub use measures::{BINS, Bin};
 pub use method::Method;
+pub use one_by_one::{Step, Story, one_by_one};
+pub use order::{Order, OrderError};
 pub use score::{Score, score};
 pub use splits::{Splits, draw};
 pub use strangers::Strangers;

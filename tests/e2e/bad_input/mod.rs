@@ -64,12 +64,13 @@ impl Bench {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &[],
         &["dance"],
         &["export"],
         &["export", "mobilenet-v2", "-o", "x", "--input-size", "7"],
         &["eval", "x.llp", "--photos", "y", "--shots", "0"],
+        &["eval", "x.llp", "--photos", "y", "--press", "3"],
         &["lastlayerd", "--package", "x", "--camera", "webcam"],
         &[
             "lastlayerd",

@@ -8,14 +8,15 @@
 //! - the scatter loses U' (I + 1 1' / (n - b)) U, and the inverse of what is in the brackets is
 //!   I - 1 1' / n.
 //!
-//! A mean of few bursts lies further out than its class: its squared length is too large by the
-//! variance of a burst over the number of bursts. Where one class has a burst less than the others,
-//! that speaks against it, and most where there are few: `LeftOut::fair` takes it off.
+//! A mean of few examples lies further out than its class: its squared length is too large by the
+//! mean's variance. Where one class has a burst less than the others, that speaks against it, and most
+//! where there are few: `LeftOut::fair` takes it off.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::{
     PRIOR,
+    noise::{Noise, Seen, mean},
     products::{OfBurst, Products},
     taught::Taught,
 };
@@ -29,10 +30,9 @@ pub struct LeftOut {
     /// What each class's logit is lessened by: half its mean's squared length, as far as the mean is
     /// to be believed.
     pub halves: Array1<f64>,
-    /// Of each judged example, its class.
-    classes: Vec<usize>,
-    /// Mean squared distance of a burst from its class, without the examples of that burst.
-    pub variance: f64,
+    /// Of each judged example, its burst in `Taught`.
+    bursts: Vec<usize>,
+    pub noise: Noise,
 }
 
 /// How far class means are to be believed, 0..1; the rest is the prior's, which has them at the centre.
@@ -57,15 +57,30 @@ impl LeftOut {
         let belief = belief(taught);
         let mut judged = Judged::new(classes);
         let mut distances = Vec::new();
-        let mut owners = Vec::new();
-        let (mut variances, mut left_of) = (Vec::new(), Vec::new());
-        let pairs = taught.bursts.iter().zip(bursts);
-        for (burst, OfBurst { rows: u_u, along }) in
-            pairs.filter(|(burst, _)| taught.bursts_of[burst.class] > 1.0)
-        {
+        let (mut of_rows, mut left_of) = (Vec::new(), Vec::new());
+        let mut seen = Seen::default();
+        let pairs = taught.bursts.iter().zip(bursts).enumerate();
+        for (place, (burst, OfBurst { rows: u_u, along })) in pairs {
             let (own, size, rows) = (burst.class, burst.rows.len(), &burst.rows);
             let of_own = taught.bursts_of[own];
             let all = taught.examples_of[own];
+            let is_alone = of_own <= 1.0;
+            // Where the class is left with nothing, its examples add up to 0 and 1 1' does not count.
+            let lost = Array2::from_shape_fn((size, size), |(i, j)| {
+                let ones = if is_alone { 0.0 } else { 1.0 / all };
+                added * (f64::from(u8::from(i == j)) - ones) - along[i * size + j]
+            });
+            // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
+            let inverse = inverse(lost).unwrap_or_else(|| Array2::zeros((size, size)));
+            let squares = (0..size).map(|i| {
+                let along = ArrayView1::from(&along[i * size..(i + 1) * size]);
+                u_u[i * size + i] + along.dot(&inverse.dot(&along))
+            });
+            let apart = squares.sum::<f64>();
+            if is_alone {
+                seen.alone(size, apart);
+                continue;
+            }
             let left = all - size as f64;
             // Products with t: the mean of a row over what is left of the class.
             let with_t = |products: &[f64]| products.iter().sum::<f64>() / left;
@@ -79,16 +94,9 @@ impl LeftOut {
             // The class means without the burst, less their centre without it, are `mean + moved * t`;
             // its examples less that centre are `mean of their class + u + share * t`.
             let moved = |k: usize| if k == own { share - 1.0 } else { share };
-            let lost = Array2::from_shape_fn((size, size), |(i, j)| {
-                added * (f64::from(u8::from(i == j)) - 1.0 / all) - along[i * size + j]
-            });
-            // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
-            let inverse = inverse(lost).unwrap_or_else(|| Array2::zeros((size, size)));
-            // Taking one of n bursts away moves the mean by the burst's distance over n - 1, and the
-            // burst is as far from a mean with it as n - 1 : n.
-            let moved_by = t_t + along_t.dot(&inverse.dot(&along_t));
-            variances.push(moved_by * of_own * (of_own - 1.0));
             left_of.push((of_own - 1.0) / of_own);
+            let t_square = t_t + along_t.dot(&inverse.dot(&along_t));
+            seen.burst(place, size, apart, t_square * (left / size as f64).powi(2));
             let means_v = Array2::from_shape_fn((classes, size), |(k, j)| {
                 means_along[(k, rows[j])] + moved(k) * along_t[j]
             });
@@ -117,7 +125,7 @@ impl LeftOut {
                         - squares[k]
                 });
                 judged.push(taught.rows[rows[i]], own, logits);
-                owners.push(own);
+                of_rows.push(place);
                 let gained = rows_v.row(i).dot(&inverse).dot(&rows_v.row(i));
                 distances.push(
                     means[(own, own)]
@@ -134,30 +142,32 @@ impl LeftOut {
             judged,
             distances,
             halves: means.diag().mapv(|square| belief * square / 2.0),
-            classes: owners,
-            variance: mean(&variances).unwrap_or(0.0),
+            bursts: of_rows,
+            noise: seen.noise(taught),
         }
     }
 
-    /// The same, with no class at a disadvantage for its few bursts.
+    /// The same, with no class at a disadvantage for its few examples.
     pub fn fair(mut self, taught: &Taught) -> Self {
-        let half = belief(taught) * self.variance / 2.0;
-        let bursts = &taught.bursts_of;
-        let rows = self.judged.logits.chunks_exact_mut(bursts.len());
-        for (logits, &own) in rows.zip(&self.classes) {
-            for (class, (logit, bursts)) in logits.iter_mut().zip(bursts).enumerate() {
-                let left = bursts - f64::from(u8::from(class == own));
-                *logit += half / left;
+        let half = belief(taught) / 2.0;
+        let means = taught.examples_of.iter().zip(&taught.squares_of);
+        let lessened: Vec<f64> = means
+            .map(|(&examples, &squares)| half * self.noise.of_mean(examples, squares))
+            .collect();
+        let rows = self.judged.logits.chunks_exact_mut(lessened.len());
+        for (logits, &burst) in rows.zip(&self.bursts) {
+            let burst = &taught.bursts[burst];
+            let (own, size) = (burst.class, burst.rows.len() as f64);
+            let (examples, squares) = (taught.examples_of[own], taught.squares_of[own]);
+            let left = self.noise.of_mean(examples - size, squares - size * size);
+            for (class, (logit, lessened)) in logits.iter_mut().zip(&lessened).enumerate() {
+                *logit += if class == own { half * left } else { *lessened };
             }
         }
-        let halves = self.halves.iter_mut().zip(bursts);
-        halves.for_each(|(lessened, bursts)| *lessened -= half / bursts);
+        let halves = self.halves.iter_mut().zip(lessened);
+        halves.for_each(|(half, lessened)| *half -= lessened);
         self
     }
-}
-
-fn mean(numbers: &[f64]) -> Option<f64> {
-    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
 /// Of a small symmetric positive definite matrix, by Gauss and Jordan; `None` where it is not.

@@ -17,6 +17,7 @@
 mod centred;
 mod eigen;
 mod leave_out;
+mod noise;
 mod products;
 mod spectrum;
 mod taught;

@@ -11,15 +11,19 @@ pub struct Taught {
     /// Of the whole design: examples and bursts of each class.
     pub examples_of: Vec<f64>,
     pub bursts_of: Vec<f64>,
+    /// The sum of the squared sizes of its bursts.
+    pub squares_of: Vec<f64>,
 }
 
 impl Taught {
     /// `bursts` are the design's, and `judged` some of them, or all.
     pub fn new(design: &Design, bursts: &[Burst], judged: &[Burst]) -> Self {
         let mut bursts_of = vec![0.0; design.classes];
-        bursts
-            .iter()
-            .for_each(|burst| bursts_of[burst.class] += 1.0);
+        let mut squares_of = vec![0.0; design.classes];
+        for burst in bursts {
+            bursts_of[burst.class] += 1.0;
+            squares_of[burst.class] += (burst.rows.len() as f64).powi(2);
+        }
         let mut rows = Vec::new();
         let judged = judged.iter().map(|burst| {
             let start = rows.len();
@@ -38,6 +42,7 @@ impl Taught {
                 .map(|count| count as f64)
                 .collect(),
             bursts_of,
+            squares_of,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Whether a burst may become part of what the board knows. What it costs is judged on the samples that
 //! were there before, each by a head that has not seen its burst: frames of one press must not vote
-//! for themselves.
+//! for themselves. The board asks it at every press, and the host where it measures what a board learns.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use crate::head::Example;
 
 /// How much a burst may cost: the `[guard]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -41,8 +43,31 @@ impl Settings {
 pub struct Judged {
     /// Its class.
     pub class: usize,
+    /// `None` where its class had no other burst: without it nothing could have been said rightly. So
+    /// the second burst of a class, with which it begins to win against others, has a gain to set
+    /// against what they lose.
     pub before: Option<usize>,
+    /// `None` where it could not be judged.
     pub after: Option<usize>,
+}
+
+impl Judged {
+    /// The samples that both heads were fitted on, the first of `examples`: `before` and `after` are
+    /// what `Head::fit_judged` says of them, one an example.
+    pub fn both(
+        examples: &[Example<'_>],
+        before: &[Option<usize>],
+        after: &[Option<usize>],
+    ) -> Vec<Self> {
+        let pairs = before.iter().zip(after);
+        let all = examples.iter().zip(pairs);
+        all.map(|(example, (&before, &after))| Self {
+            class: example.class,
+            before,
+            after,
+        })
+        .collect()
+    }
 }
 
 /// A class whose samples are now called something else.
@@ -82,14 +107,15 @@ pub fn judge(settings: &Settings, samples: &[Judged]) -> (Opinion, Option<Loss>)
     }
     let mut counts: BTreeMap<usize, Count> = BTreeMap::new();
     for sample in samples {
-        let (Some(before), Some(after)) = (sample.before, sample.after) else {
+        let Some(after) = sample.after else {
             continue;
         };
+        let was_right = sample.before == Some(sample.class);
         let count = counts.entry(sample.class).or_default();
         count.of += 1;
-        count.before += usize::from(before == sample.class);
+        count.before += usize::from(was_right);
         count.after += usize::from(after == sample.class);
-        if before == sample.class && after != sample.class {
+        if was_right && after != sample.class {
             count.lost += 1;
             *count.called.entry(after).or_default() += 1;
         }
@@ -187,10 +213,24 @@ mod tests {
         let alone = Judged {
             class: 0,
             before: None,
-            after: Some(1),
+            after: None,
         };
         let (opinion, loss) = judge(&Settings::default(), &[alone; 9]);
         assert_eq!((opinion, loss), (Opinion::Unchecked, None));
+    }
+
+    #[test]
+    fn the_second_burst_of_a_class_may_win_from_others_what_bears_out_the_first() {
+        let lost = samples(1, &[1; 5], &[1, 1, 2, 2, 2]);
+        let first = |called: usize| Judged {
+            class: 2,
+            before: None,
+            after: Some(called),
+        };
+        let (well, _) = judge(&Settings::default(), &[&lost[..], &[first(2); 4]].concat());
+        assert_eq!(well, Opinion::Well);
+        let (dear, _) = judge(&Settings::default(), &[&lost[..], &[first(0); 4]].concat());
+        assert!(matches!(dear, Opinion::TooDear { .. }), "{dear:?}");
     }
 
     #[test]
