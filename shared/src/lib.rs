@@ -16,5 +16,6 @@ pub mod preprocess;
 pub mod sample;
 pub mod taps;
 pub mod trust;
+pub mod tuning;
 pub mod verdict;
 pub mod view;

@@ -1,11 +1,13 @@
 //! `lastlayer eval`: how well a package's heads learn from a folder of labelled folders.
 
+mod fine_tuning;
 mod then;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
-use lastlayer_shared::{backbone::Backbone, file, package::Package};
+use lastlayer_shared::{backbone::Backbone, file, package::Package, tuning::Cut};
 use serde_json::json;
 
 use crate::{
@@ -64,6 +66,9 @@ pub struct Eval {
     /// Photos that a press of the button teaches of those
     #[arg(long, default_value_t = 5, requires = "then", value_parser = clap::value_parser!(u32).range(1..))]
     press: u32,
+    /// Show instead what it is worth to retrain the network's last layer too, which takes seconds each
+    #[arg(long, conflicts_with_all = ["then", "dump_splits", "report"])]
+    fine_tune: bool,
     /// Print a JSON array with one object a number of shots and head
     #[arg(long)]
     json: bool,
@@ -89,6 +94,13 @@ impl Eval {
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let labelled = photos::labelled(&self.photos)?;
+        let cut = match self.fine_tune {
+            true => Some(Cut::of(&package.backbone, &package.preprocess)?.context(
+                "this network does not end in a 1 x 1 convolution that could be tuned; evaluate it \
+                 without --fine-tune",
+            )?),
+            false => None,
+        };
         let order = Order::new(&labelled.classes, &self.then)?;
         let shots = self.shots(labelled.fewest())?;
         let bar = ui::bar("embedding photos", 0);
@@ -108,6 +120,18 @@ impl Eval {
             .iter()
             .map(|&shots| Splits::new(&data, shots, self.splits, self.seed))
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(cut) = &cut {
+            let bar = ui::bar("photos before the last layer", data.labels.len() as u64);
+            let before = evaluate::maps(cut, &backbone, &labelled, || bar.inc(1))?;
+            bar.finish_and_clear();
+            let bar = ui::bar("tuning", self.splits * shots.len() as u64);
+            let rows = drawn
+                .iter()
+                .map(|splits| evaluate::fine_tuning(&data, &before, splits, || bar.inc(1)))
+                .collect::<Result<Vec<_>, _>>()?;
+            bar.finish_and_clear();
+            return fine_tuning::print(&rows, self.json);
+        }
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
         if !self.then.is_empty() {
             let mut stories = Vec::new();

@@ -3,6 +3,7 @@
 
 mod dump;
 mod embeddings;
+mod fine_tuning;
 mod measures;
 mod method;
 mod one_by_one;
@@ -15,6 +16,7 @@ use lastlayer_shared::{file, head::HeadError};
 
 pub use dump::Dump;
 pub use embeddings::{Embeddings, embeddings};
+pub use fine_tuning::{Before, FineTuning, fine_tuning, maps};
 pub use measures::{BINS, Bin};
 pub use method::Method;
 pub use one_by_one::{Step, Story, one_by_one};

@@ -6,7 +6,7 @@
 
 use ndarray::Axis;
 
-use super::{Kind, design::Design};
+use super::{Answer, Kind, design::Design};
 
 /// What heads said of examples that they had not seen.
 #[derive(Clone, Debug)]
@@ -161,6 +161,37 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
         sharpness,
         loss: at(sharpness).0,
     })
+}
+
+/// How sharp what heads said of examples that they had not seen should have been.
+#[derive(Clone, Copy, Debug)]
+pub struct Calibration {
+    /// What logits should be multiplied by; 1 where confidences mean what they say.
+    pub sharpness: f64,
+    /// Mean cross-entropy with that, in nats.
+    pub loss: f64,
+}
+
+impl Calibration {
+    /// `said`: what was answered, one a class that the head knows, and what it was. Also the loss of
+    /// each. `None` where nothing was said, a class is not among the answers, or all answers are alike.
+    pub fn of(said: &[(Vec<Answer>, usize)]) -> Option<(Self, Vec<f64>)> {
+        let mut judged = Judged::new(said.first()?.0.len());
+        for (row, (answers, class)) in said.iter().enumerate() {
+            let label = answers.iter().position(|answer| answer.class == *class)?;
+            // What is less likely than this is as good as impossible.
+            let logit = |answer: &Answer| f64::from(answer.confidence.max(1e-9)).ln();
+            judged.push(row, label, answers.iter().map(logit));
+        }
+        let Fit { sharpness, .. } = sharpness(&judged)?;
+        let losses = judged.each().zip(&judged.labels).map(|(logits, &label)| {
+            let share = |logit: f64| ((logit - logits[label]) * sharpness).exp();
+            logits.iter().map(|&logit| share(logit)).sum::<f64>().ln()
+        });
+        let losses: Vec<f64> = losses.collect();
+        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        Some((Self { sharpness, loss }, losses))
+    }
 }
 
 const FOLDS: usize = 4;

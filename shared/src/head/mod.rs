@@ -21,6 +21,7 @@ mod unknown;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
 
+pub use calibrate::Calibration;
 use calibrate::Judged;
 use design::Design;
 pub use layout::{Layout, MOST_TAPS};
@@ -209,6 +210,13 @@ impl Head {
                 .collect(),
             familiarity,
         })
+    }
+
+    /// The same answers, surer or less sure: their logits are multiplied by `factor`.
+    pub fn sharpened(mut self, factor: f32) -> Self {
+        let numbers = self.weights.iter_mut().chain(&mut self.bias);
+        numbers.for_each(|number| *number *= factor);
+        self
     }
 
     /// Whether a head that came from outside holds together: `classes` is the number of classes it

@@ -1,0 +1,220 @@
+//! Where a network is cut before its last layer, found by its form: nothing has to be said in the file.
+
+use std::sync::Arc;
+
+use ndarray::Array1;
+use tract_onnx::{
+    pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType},
+    prelude::*,
+};
+
+use super::{Layer, Map};
+use crate::{
+    backbone::{BackboneError, EMBEDDING},
+    contain::{bounded, contain},
+    frame::Frame,
+    network,
+    preprocess::Preprocess,
+};
+
+/// A network and its last layer.
+pub struct Cut {
+    network: ModelProto,
+    /// The tensor that goes into the layer.
+    maps: String,
+    /// The names of the layer's weights.
+    weights: String,
+    bias: String,
+    pub layer: Layer,
+}
+
+impl Cut {
+    /// `None` where the embedding does not come from a 1 x 1 convolution with a bias, followed by an
+    /// activation that only limits and by an average over all positions.
+    pub fn of(onnx: &[u8], preprocess: &Preprocess) -> Result<Option<Self>, BackboneError> {
+        let network = network::read(onnx, preprocess.input_size as usize)?;
+        Ok(find(&network).map(|(maps, weights, bias, layer)| Self {
+            network,
+            maps,
+            weights,
+            bias,
+            layer,
+        }))
+    }
+
+    /// The network with another last layer; `None` where it is not of the same form.
+    pub fn with(&self, layer: &Layer) -> Option<ModelProto> {
+        let (weights, bias) = layer.weights();
+        let fits = layer.outputs() == self.layer.outputs()
+            && layer.inputs() == self.layer.inputs()
+            && layer.limits() == self.layer.limits();
+        let mut network = self.network.clone();
+        let tensors = &mut network.graph.as_mut()?.initializer;
+        for (name, numbers) in [(&self.weights, weights), (&self.bias, bias)] {
+            let tensor = tensors.iter_mut().find(|tensor| tensor.name == *name)?;
+            tensor.float_data.clear();
+            tensor.raw_data = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+        }
+        fits.then_some(network)
+    }
+
+    /// What comes before the layer, ready to run.
+    pub fn trunk(&self, preprocess: &Preprocess) -> Result<Trunk, BackboneError> {
+        let side = preprocess.input_size as usize;
+        let mut network = self.network.clone();
+        if let Some(graph) = &mut network.graph {
+            graph.output = vec![ValueInfoProto {
+                name: self.maps.clone(),
+                ..ValueInfoProto::default()
+            }];
+            keep_what_is_used(graph);
+        }
+        let plan = contain(|| {
+            let model = tract_onnx::onnx()
+                .with_ignore_value_info(true)
+                .model_for_proto_model(&network)?
+                .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
+            bounded(model.into_typed()?)?
+                .into_optimized()?
+                .into_runnable()
+        })
+        .map_err(BackboneError::Load)?;
+        let state = contain(|| Arc::clone(&plan).spawn()).map_err(BackboneError::Run)?;
+        Ok(Trunk {
+            state,
+            preprocess: preprocess.clone(),
+        })
+    }
+}
+
+/// A network up to its last layer.
+pub struct Trunk {
+    state: TypedSimpleState,
+    preprocess: Preprocess,
+}
+
+impl Trunk {
+    /// The map of a frame that is the network's crop already, as samples keep it.
+    pub fn map(&mut self, crop: &Frame) -> Result<Map, BackboneError> {
+        let numbers = self.preprocess.normalise(crop)?;
+        let side = self.preprocess.input_size as usize;
+        let state = &mut self.state;
+        let map = contain(|| {
+            let input = Tensor::from_shape(&[1, 3, side, side], &numbers)?;
+            let outputs = state.run(tvec!(input.into_tvalue()))?;
+            let view = outputs[0].to_plain_array_view::<f32>()?;
+            let &[1, channels, height, width] = view.shape() else {
+                return Ok(None);
+            };
+            let numbers: Array1<f32> = view.iter().copied().collect();
+            Ok(Map::new(channels, height, width, &numbers.to_vec()))
+        })
+        .map_err(BackboneError::Run)?;
+        map.ok_or(BackboneError::NotFinite)
+    }
+}
+
+/// The names of the maps, the weights and the bias, and the layer.
+fn find(network: &ModelProto) -> Option<(String, String, String, Layer)> {
+    let graph = network.graph.as_ref()?;
+    let by = |name: &str| {
+        let mut nodes = graph.node.iter();
+        nodes.find(|node| node.output.first().is_some_and(|output| output == name))
+    };
+    let mut node = by(EMBEDDING)?;
+    while matches!(
+        node.op_type.as_str(),
+        "Flatten" | "Reshape" | "Squeeze" | "Identity"
+    ) {
+        node = by(node.input.first()?)?;
+    }
+    if node.op_type != "GlobalAveragePool" {
+        return None;
+    }
+    let activation = by(node.input.first()?)?;
+    let (low, high) = limits(graph, activation)?;
+    let convolution = by(activation.input.first()?)?;
+    let [maps, weights, bias] = convolution.input.as_slice() else {
+        return None;
+    };
+    let of_weights = tensor(graph, weights)?;
+    let is_plain = convolution.op_type == "Conv"
+        && matches!(of_weights.dims.as_slice(), [_, _, 1, 1])
+        && convolution
+            .attribute
+            .iter()
+            .all(|attribute| match attribute.name.as_str() {
+                "group" => attribute.i == 1,
+                "strides" | "dilations" | "kernel_shape" => attribute.ints.iter().all(|&i| i == 1),
+                "pads" => attribute.ints.iter().all(|&i| i == 0),
+                _ => false,
+            });
+    // What else goes by these numbers must not change with them.
+    let used = |name: &str| {
+        let inputs = graph.node.iter().flat_map(|node| &node.input);
+        inputs.filter(|input| *input == name).count()
+    };
+    if !is_plain || used(weights) != 1 || used(bias) != 1 {
+        return None;
+    }
+    let layer = Layer::new(
+        numbers(of_weights)?,
+        numbers(tensor(graph, bias)?)?,
+        low,
+        high,
+    )?;
+    let fits = of_weights.dims == [layer.outputs() as i64, layer.inputs() as i64, 1, 1];
+    fits.then(|| (maps.clone(), weights.clone(), bias.clone(), layer))
+}
+
+/// Of an activation that does nothing else.
+fn limits(graph: &GraphProto, node: &NodeProto) -> Option<(f32, f32)> {
+    match node.op_type.as_str() {
+        "Relu" => Some((0.0, f32::MAX)),
+        "Clip" => {
+            let limit = |at: usize, none: f32| match node.input.get(at) {
+                Some(name) if !name.is_empty() => numbers(tensor(graph, name)?)?.first().copied(),
+                _ => Some(none),
+            };
+            Some((limit(1, f32::MIN)?, limit(2, f32::MAX)?))
+        }
+        _ => None,
+    }
+}
+
+fn tensor<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
+    graph.initializer.iter().find(|tensor| tensor.name == name)
+}
+
+fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
+    if tensor.data_type != DataType::Float as i32 {
+        return None;
+    }
+    if !tensor.float_data.is_empty() {
+        return Some(tensor.float_data.clone());
+    }
+    let (chunks, rest) = tensor.raw_data.as_chunks::<4>();
+    let numbers = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    rest.is_empty().then(|| numbers.collect())
+}
+
+/// Drops nodes and weights that no output needs; nodes come after those that they need.
+fn keep_what_is_used(graph: &mut GraphProto) {
+    let mut needed: Vec<String> = graph
+        .output
+        .iter()
+        .map(|value| value.name.clone())
+        .collect();
+    let mut kept = Vec::new();
+    for node in graph.node.drain(..).rev() {
+        if node.output.iter().any(|output| needed.contains(output)) {
+            needed.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    graph
+        .initializer
+        .retain(|tensor| needed.contains(&tensor.name));
+}
