@@ -1,6 +1,7 @@
 //! `lastlayer eval`, and what the default head must reach.
 
 mod dump;
+mod fine_tuning;
 mod report;
 mod then;
 
@@ -14,9 +15,7 @@ use lastlayer_host::{
     },
     pretrained::state_dict::{StateDict, Tensor},
 };
-use lastlayer_shared::{
-    backbone::Backbone, frame::Frame, package::Package, preprocess::Preprocess,
-};
+use lastlayer_shared::{backbone::Backbone, package::Package, preprocess::Preprocess};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::Array1;
+use prost::Message;
 use tract_onnx::{
     pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType},
     prelude::*,
@@ -42,8 +43,8 @@ impl Cut {
         }))
     }
 
-    /// The network with another last layer; `None` where it is not of the same form.
-    pub fn with(&self, layer: &Layer) -> Option<ModelProto> {
+    /// The network with another last layer, as ONNX; `None` where that is not of the same form.
+    pub fn with(&self, layer: &Layer) -> Option<Vec<u8>> {
         let (weights, bias) = layer.weights();
         let fits = layer.outputs() == self.layer.outputs()
             && layer.inputs() == self.layer.inputs()
@@ -55,7 +56,7 @@ impl Cut {
             tensor.float_data.clear();
             tensor.raw_data = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
         }
-        fits.then_some(network)
+        fits.then(|| network.encode_to_vec())
     }
 
     /// What comes before the layer, ready to run.

@@ -28,7 +28,7 @@ const FEWEST: usize = 12;
 /// Passes between two looks at them.
 const LOOK: usize = 5;
 /// The gain that is believed, in its own standard errors.
-const SURE: f64 = 0.5;
+const SURE: f64 = 1.0;
 
 /// A taught example before the last layer.
 #[derive(Clone, Copy)]
