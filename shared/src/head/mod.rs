@@ -3,7 +3,9 @@
 //! Every kind of head is the same thing once it is fitted: a matrix and a vector over features
 //! (`layout`), so that the softmax of `W z + b` is the confidence; the default also says whether what
 //! it sees was taught at all (`unknown`). The kinds differ in how W and b come from the examples, and
-//! each has its file. No I/O, no clock, no randomness: the same examples give the same head.
+//! each has its file. No I/O, no clock, no randomness: the same bursts give the same head, bit by bit on
+//! one kind of processor, in whatever order they came and on whichever boards they were taught. So to
+//! add a burst, to take one away or to put together what two boards know is to fit what is there then.
 
 mod calibrate;
 mod design;
@@ -11,6 +13,7 @@ mod layout;
 mod lda;
 mod logistic;
 mod means;
+mod order;
 mod reliance;
 mod ridge;
 mod solve;
@@ -127,7 +130,8 @@ impl Head {
         let narrow = |class: &usize| {
             u16::try_from(*class).map_err(|_| HeadError::Damaged("a class number is too large"))
         };
-        let design = Design::new(layout, examples, &classes)?;
+        let (places, ordered) = order::ordered(examples);
+        let design = Design::new(layout, &ordered, &classes)?;
         let (linear, judged, unknown): (Linear, Judged, _) = match kind {
             Kind::Lda => lda::fit(&design),
             other => (
@@ -138,11 +142,10 @@ impl Head {
         };
         let sharpness = calibrate::sharpness(&judged).map(|fit| fit.sharpness * judged.growth());
         let sharpness = sharpness.unwrap_or(kind.uncalibrated());
-        let called = judged
-            .called(examples.len())
-            .into_iter()
-            .map(|row| Some(classes[row?]))
-            .collect();
+        let mut called = vec![None; examples.len()];
+        for (place, row) in places.into_iter().zip(judged.called(examples.len())) {
+            called[place] = row.map(|row| classes[row]);
+        }
         let head = Self {
             kind,
             classes: classes.iter().map(narrow).collect::<Result<_, _>>()?,

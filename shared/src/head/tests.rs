@@ -275,3 +275,68 @@ proptest! {
         }
     }
 }
+
+/// `count` examples of three classes in bursts, some of them copies of others.
+fn bursts(seed: u64, count: usize) -> Vec<(Vec<f32>, usize, u32)> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (mut embeddings, labels) = heaps(seed, 3, count.div_ceil(3), 12, 0.6);
+    for _ in 0..count / 5 {
+        let (from, to) = (random.random_range(0..count), random.random_range(0..count));
+        embeddings[to] = embeddings[from].clone();
+    }
+    let all = embeddings.into_iter().zip(labels);
+    all.map(|(embedding, label)| (embedding, label, random.random_range(0..9)))
+        .collect()
+}
+
+fn bytes(kind: Kind, taught: &[(Vec<f32>, usize, u32)]) -> (Vec<u8>, Vec<Option<usize>>) {
+    let examples: Vec<Example<'_>> = taught
+        .iter()
+        .map(|(embedding, class, burst)| Example {
+            embedding,
+            class: *class,
+            burst: *burst,
+        })
+        .collect();
+    let layout = Layout::new([6, 4, 2]).unwrap();
+    let (head, called) = Head::fit_judged(kind, &layout, &examples).unwrap();
+    (postcard::to_stdvec(&head).unwrap(), called)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Bursts of two boards, in any order and by other numbers, give the head of one board that was
+    /// taught them all; and what is said of each example stays with it.
+    #[test]
+    fn the_same_bursts_give_the_same_head(seed in 0u64..1000, count in 9usize..60, shift in 1u32..99) {
+        use rand::seq::SliceRandom;
+        let one = bursts(seed, count);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut places: Vec<usize> = (0..one.len()).collect();
+        places.shuffle(&mut random);
+        let other: Vec<_> = places
+            .iter()
+            .map(|&place| {
+                let (embedding, class, burst) = one[place].clone();
+                (embedding, class, burst.wrapping_mul(7).wrapping_add(shift) % 1009)
+            })
+            .collect();
+        for kind in Kind::ALL {
+            let (head, called) = bytes(kind, &one);
+            let (same, called_other) = bytes(kind, &other);
+            prop_assert_eq!(&head, &same, "{:?}", kind);
+            for (place, said) in places.iter().zip(called_other) {
+                prop_assert_eq!(called[*place], said);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_bursts_give_the_same_head_in_any_order() {
+    let one = bursts(5, 600);
+    let mut other = one.clone();
+    other.reverse();
+    assert!(bytes(Kind::Lda, &one).0 == bytes(Kind::Lda, &other).0);
+}
