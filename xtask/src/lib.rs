@@ -3,6 +3,7 @@
 //! A crate of its own that links nothing of the product's, so that it builds in seconds; the
 //! product's programs are started as processes.
 
+pub mod agree;
 pub mod board;
 pub mod cross;
 pub mod image;

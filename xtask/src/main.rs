@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
+    agree,
     board::{self, Board, Site},
     cross::{self, Kind, Toolchain},
     tools,
@@ -41,6 +42,12 @@ enum Task {
     BoardTest {
         #[command(flatten)]
         site: Site,
+    },
+    /// Fit the same heads here and on emulated processors of boards, and compare what they say
+    Agree {
+        /// Of the board's program
+        #[arg(long, default_value = cross::SHIPPED)]
+        profile: String,
     },
     /// Measure the figures that the documents state, memory over 10,000 frames among them
     Bars,
@@ -81,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::BoardSetup => board::setup(),
         Task::Board(board) => board.run(),
         Task::BoardTest { site } => board::test(&site),
+        Task::Agree { profile } => agree::agree(&profile),
         Task::Bars => bars(),
     }
 }

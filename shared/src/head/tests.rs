@@ -276,10 +276,14 @@ proptest! {
     }
 }
 
-/// `count` examples of three classes in bursts, some of them copies of others.
+/// `count` examples of three classes in bursts, some of them copies of others. Of 12 numbers.
 fn bursts(seed: u64, count: usize) -> Vec<(Vec<f32>, usize, u32)> {
+    bursts_of(12, seed, count)
+}
+
+fn bursts_of(width: usize, seed: u64, count: usize) -> Vec<(Vec<f32>, usize, u32)> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (mut embeddings, labels) = heaps(seed, 3, count.div_ceil(3), 12, 0.6);
+    let (mut embeddings, labels) = heaps(seed, 3, count.div_ceil(3), width, 0.6);
     for _ in 0..count / 5 {
         let (from, to) = (random.random_range(0..count), random.random_range(0..count));
         embeddings[to] = embeddings[from].clone();
@@ -298,9 +302,49 @@ fn bytes(kind: Kind, taught: &[(Vec<f32>, usize, u32)]) -> (Vec<u8>, Vec<Option<
             burst: *burst,
         })
         .collect();
-    let layout = Layout::new([6, 4, 2]).unwrap();
+    let width = taught[0].0.len();
+    let layout = Layout::new([width / 2, width / 3, width / 6]).unwrap();
     let (head, called) = Head::fit_judged(kind, &layout, &examples).unwrap();
     (postcard::to_stdvec(&head).unwrap(), called)
+}
+
+/// What the boards' bursts give together, whatever order they come in and whatever their numbers are.
+fn together(kind: Kind, boards: [&[(Vec<f32>, usize, u32)]; 2]) -> Vec<u8> {
+    let pairs = (0..).zip(boards);
+    let all = pairs.flat_map(|(board, taught)| {
+        taught
+            .iter()
+            .map(move |(embedding, class, burst)| (embedding.clone(), *class, burst * 2 + board))
+    });
+    bytes(kind, &all.collect::<Vec<_>>()).0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Two boards put together are one board, either way round. A burst, or a class, that comes and
+    /// goes leaves nothing behind. On both sides of what is fitted in another way for being many.
+    #[test]
+    fn adding_and_taking_away_is_exact(
+        seed in 0u64..1000,
+        count in prop::sample::select(vec![12usize, 60, 318, 324, 400]),
+    ) {
+        let (one, other) = (bursts(seed, count / 2), bursts(seed + 1, count / 2));
+        for kind in Kind::ALL {
+            let both = together(kind, [&one, &other]);
+            prop_assert_eq!(&both, &together(kind, [&other, &one]), "{:?}", kind);
+
+            let alone = bytes(kind, &one).0;
+            let mut taught = one.clone();
+            let copy = one[0].0.clone();
+            taught.insert(0, (copy.clone(), one[0].1, 77));
+            taught.push((copy, 3, 78));
+            prop_assert_ne!(&alone, &bytes(kind, &taught).0, "{:?}", kind);
+            taught.retain(|(_, _, burst)| *burst < 77);
+            taught.reverse();
+            prop_assert_eq!(&alone, &bytes(kind, &taught).0, "{:?}", kind);
+        }
+    }
 }
 
 proptest! {
@@ -333,10 +377,12 @@ proptest! {
     }
 }
 
+/// More examples than numbers, and fewer.
 #[test]
 fn many_bursts_give_the_same_head_in_any_order() {
-    let one = bursts(5, 600);
-    let mut other = one.clone();
-    other.reverse();
-    assert!(bytes(Kind::Lda, &one).0 == bytes(Kind::Lda, &other).0);
+    for one in [bursts(5, 600), bursts_of(360, 5, 330)] {
+        let mut other = one.clone();
+        other.reverse();
+        assert!(bytes(Kind::Lda, &one).0 == bytes(Kind::Lda, &other).0);
+    }
 }

@@ -67,25 +67,8 @@ pub fn build(kind: Kind, profile: &str, toolchain: Option<Toolchain>) -> Result<
         Some(toolchain) => toolchain,
         None => Toolchain::of_machine(kind)?,
     };
-    let zig = zig()?;
-    let target_dir = toolchain.target_dir();
-    let mut cargo = Command::new("cargo");
-    let target = format!("{}.{}.{}", kind.target(), OLDEST_GLIBC.0, OLDEST_GLIBC.1);
-    cargo
-        .current_dir(tools::root())
-        .args(["zigbuild", "--locked", "--package", "lastlayer-firmware"])
-        .args(["--bin", "lastlayerd", "--profile", profile])
-        .args(["--target", &target, "--target-dir"])
-        .arg(&target_dir)
-        .env("PATH", with_first(&zig)?);
-    toolchain.apply(&mut cargo);
-    tools::run(&mut cargo)?;
-
-    let folder = if profile == "dev" { "debug" } else { profile };
-    let program = target_dir
-        .join(kind.target())
-        .join(folder)
-        .join("lastlayerd");
+    let wanted = ["--package", "lastlayer-firmware", "--bin", "lastlayerd"];
+    let program = zigbuild(kind, profile, toolchain, &wanted)?.join("lastlayerd");
     let file =
         fs::read(&program).with_context(|| format!("{} cannot be read", program.display()))?;
     let needs = Needs::of(&file)?;
@@ -102,6 +85,33 @@ pub fn build(kind: Kind, profile: &str, toolchain: Option<Toolchain>) -> Result<
         )
         .with_context(|| format!("{} is no program for boards", program.display()))?;
     Ok(program)
+}
+
+/// The heads that `lastlayer-shared`'s example fits, as a program for a kind of board.
+pub fn heads(kind: Kind, profile: &str) -> Result<PathBuf> {
+    // With the firmware, so that its dependencies are those of lastlayerd.
+    let packages = ["--package", "lastlayer-firmware", "--package"];
+    let wanted = [&packages[..], &["lastlayer-shared", "--example", "heads"]].concat();
+    Ok(zigbuild(kind, profile, Toolchain::of_machine(kind)?, &wanted)?.join("examples/heads"))
+}
+
+/// Builds what is `wanted`, in cargo's words; the folder with it.
+fn zigbuild(kind: Kind, profile: &str, toolchain: Toolchain, wanted: &[&str]) -> Result<PathBuf> {
+    let zig = zig()?;
+    let target_dir = toolchain.target_dir();
+    let mut cargo = Command::new("cargo");
+    let target = format!("{}.{}.{}", kind.target(), OLDEST_GLIBC.0, OLDEST_GLIBC.1);
+    cargo
+        .current_dir(tools::root())
+        .args(["zigbuild", "--locked"])
+        .args(wanted)
+        .args(["--profile", profile, "--target", &target, "--target-dir"])
+        .arg(&target_dir)
+        .env("PATH", with_first(&zig)?);
+    toolchain.apply(&mut cargo);
+    tools::run(&mut cargo)?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target_dir.join(kind.target()).join(folder))
 }
 
 /// The folder with zig's programs, installed from PyPI where it is not there yet.
