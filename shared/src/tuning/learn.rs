@@ -18,17 +18,17 @@ use super::{
 };
 
 /// How often every sample is seen at the most.
-pub const PASSES: usize = 20;
+pub const PASSES: usize = 10;
 /// Of the first step.
-const RATE: f32 = 0.03;
+const RATE: f32 = 0.01;
 const RATE_OF_HEAD: f32 = 3e-3;
-const SCALE: f32 = 10.0;
+const SCALE: f32 = 5.0;
 /// Samples a step; and those of them that are one piece of work, whose gradients are added up in order,
 /// so that the number of threads does not matter.
 const STEP: usize = 32;
 const PIECE: usize = 8;
 /// Windows have at least this many positions a side, or all that there are.
-const SIDE: usize = 3;
+const SIDE: usize = 4;
 
 /// What is learned: layer and head.
 pub(super) struct Model {

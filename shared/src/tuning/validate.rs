@@ -1,0 +1,161 @@
+//! Whether a layer that learns from samples is better than the one before, by cross-validation: one part
+//! of the bursts after another is held back, a layer learns from the others, and heads on it that know
+//! the others too are asked about those held back. How long to learn is found on the way.
+
+use std::ops::ControlFlow;
+
+use super::{
+    Layer, Sample, embed, fit,
+    learn::{Lesson, PASSES},
+};
+use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
+
+/// Parts that the bursts of a class are held back in.
+const FOLDS: usize = 4;
+/// Fewer samples cannot tell a small gain from luck.
+const FEWEST: usize = 48;
+/// Passes between two looks at what was held back.
+const LOOK: usize = 5;
+/// The gain that is believed, in its own standard errors.
+const SURE: f64 = 1.0;
+
+/// A lesson that is worth its while.
+pub(super) struct Worthwhile {
+    pub passes: usize,
+    /// With the layer as it was, and as it is then.
+    pub before: Calibration,
+    pub after: Calibration,
+}
+
+/// What was said of samples, and which class they are.
+type Said = Vec<(Vec<Answer>, usize)>;
+
+/// `None` where learning is not worth its while, the samples are too few to say, or `going`, which is
+/// told how much is done, 0..=1, ends it.
+pub(super) fn validate(
+    layer: &Layer,
+    layout: &Layout,
+    samples: &[Sample<'_>],
+    threads: usize,
+    mut going: impl FnMut(f32) -> ControlFlow<()>,
+) -> Result<Option<Worthwhile>, HeadError> {
+    let folds = folds(samples);
+    if folds.iter().flatten().count() < FEWEST {
+        return Ok(None);
+    }
+    // With the layer as it is, and after each look.
+    let mut said: Vec<Said> = vec![Said::new(); 1 + PASSES / LOOK];
+    for fold in 0..FOLDS {
+        let part = |is_held: bool| -> Vec<Sample<'_>> {
+            let of = samples.iter().zip(&folds);
+            let part = of.filter(|(_, of)| (**of == Some(fold)) == is_held);
+            part.map(|(sample, _)| *sample).collect()
+        };
+        let (held, taught) = (part(true), part(false));
+        let mut lesson = Lesson::new(layer, &taught, threads);
+        for (look, said) in said.iter_mut().enumerate() {
+            for pass in (look.saturating_sub(1) * LOOK..look * LOOK).map(|pass| pass + 1) {
+                let done = (fold * PASSES + pass) as f32 / (FOLDS * PASSES) as f32;
+                if !lesson.pass().is_finite() || going(done).is_break() {
+                    return Ok(None);
+                }
+            }
+            let head = fit(Kind::default(), layout, lesson.layer(), &taught)?;
+            for sample in &held {
+                let Some(answers) = head.confidences(&embed(lesson.layer(), sample)) else {
+                    return Ok(None);
+                };
+                said.push((answers, sample.class));
+            }
+        }
+    }
+    let judged: Option<Vec<_>> = said.iter().map(|said| Calibration::of(said)).collect();
+    let mut judged = judged.unwrap_or_default().into_iter().enumerate();
+    let Some((_, (before, losses_before))) = judged.next() else {
+        return Ok(None);
+    };
+    let best = judged.min_by(|(_, (a, _)), (_, (b, _))| a.loss.total_cmp(&b.loss));
+    Ok(best.and_then(|(look, (after, losses))| {
+        let pairs = losses_before.iter().zip(losses);
+        let gains: Vec<f64> = pairs.map(|(before, after)| before - after).collect();
+        is_sure(&gains).then_some(Worthwhile {
+            passes: look * LOOK,
+            before,
+            after,
+        })
+    }))
+}
+
+/// In which fold each sample is judged; in none where its class has no other burst.
+fn folds(samples: &[Sample<'_>]) -> Vec<Option<usize>> {
+    let mut bursts: Vec<(usize, u32)> = samples.iter().map(|s| (s.class, s.burst)).collect();
+    bursts.sort_unstable();
+    bursts.dedup();
+    let fold = |sample: &Sample<'_>| {
+        let start = bursts.partition_point(|burst| burst.0 < sample.class);
+        let of_class = bursts[start..].partition_point(|burst| burst.0 == sample.class);
+        let of_class = &bursts[start..start + of_class];
+        let place = of_class.partition_point(|burst| burst.1 < sample.burst);
+        (of_class.len() > 1).then_some(place % FOLDS)
+    };
+    samples.iter().map(fold).collect()
+}
+
+/// Whether the mean is above 0 by more than luck.
+fn is_sure(gains: &[f64]) -> bool {
+    let count = gains.len() as f64;
+    let mean = gains.iter().sum::<f64>() / count;
+    let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / count;
+    mean > SURE * (variance / count).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tuning::Map;
+
+    #[test]
+    fn every_burst_is_held_back_once_and_whole_but_a_class_s_only_one() {
+        let map = Map::new(1, 1, 1, &[1.0]).unwrap();
+        let sample = |class, burst| Sample {
+            map: &map,
+            taps: &[],
+            class,
+            burst,
+        };
+        // The same number in two classes is two bursts.
+        let bursts = [
+            (0, 7),
+            (0, 7),
+            (0, 9),
+            (3, 7),
+            (0, 1),
+            (1, 2),
+            (1, 2),
+            (3, 8),
+        ];
+        let samples: Vec<_> = bursts
+            .iter()
+            .map(|&(class, burst)| sample(class, burst))
+            .collect();
+        let expected = [
+            Some(1),
+            Some(1),
+            Some(2),
+            Some(0),
+            Some(0),
+            None,
+            None,
+            Some(1),
+        ];
+        assert_eq!(folds(&samples), expected);
+    }
+
+    #[test]
+    fn a_gain_is_sure_where_luck_is_smaller() {
+        assert!(is_sure(&[0.1, 0.2, 0.3]));
+        assert!(!is_sure(&[0.1, -0.2, 0.15]));
+        assert!(!is_sure(&[0.0; 9]));
+        assert!(!is_sure(&[]));
+    }
+}
