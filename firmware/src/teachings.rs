@@ -1,24 +1,31 @@
 //! Everything that the head is fitted on: the package's starting samples, and what the board was
 //! taught since. Classes and bursts of both become one list here.
 
+use half::f16;
 use lastlayer_shared::{
     head::{Example, Head, HeadError, Kind, Layout},
     package::Package,
-    sample::{Sample, examples},
 };
 
-use crate::memory::{Basis, Memory, MemoryError};
+use crate::memory::{Basis, Memory, MemoryError, rounded};
 
 /// What a package brings to learn from.
 pub struct Starting {
     /// By its own names.
     classes: Vec<String>,
-    /// `class` indexes `classes`.
-    samples: Vec<Sample>,
+    samples: Vec<Start>,
     /// Fitted on these samples alone.
     head: Option<Head>,
     /// Hash of the package file, in some form.
     id: String,
+}
+
+/// A sample of a package, kept as the memory's are.
+struct Start {
+    embedding: Vec<f16>,
+    /// Index into the package's classes.
+    class: usize,
+    burst: u32,
 }
 
 pub struct Teachings {
@@ -32,11 +39,11 @@ fn name_here<'a>(memory: &'a Memory, class: &'a str) -> Option<&'a str> {
     changed.map_or(Some(class), |changed| changed.now.as_deref())
 }
 
-/// A head of these examples, whose embeddings `layout` describes, where they are of two classes, and what heads that have not seen them
-/// call them.
+/// A head of these examples, whose embeddings `layout` describes, where they are of two classes, and what
+/// heads that have not seen them call them.
 pub fn fit(
     layout: &Layout,
-    examples: &[Example<'_>],
+    examples: &[Example<'_, f16>],
 ) -> Result<(Option<Head>, Vec<Option<usize>>), HeadError> {
     match Head::fit_judged(Kind::default(), layout, examples) {
         Ok((head, called)) => Ok((Some(head), called)),
@@ -50,7 +57,15 @@ impl Starting {
     pub fn new(package: Package, id: String) -> Self {
         Self {
             classes: package.classes,
-            samples: package.samples,
+            samples: package
+                .samples
+                .into_iter()
+                .map(|sample| Start {
+                    embedding: rounded(&sample.embedding),
+                    class: usize::from(sample.class),
+                    burst: sample.burst,
+                })
+                .collect(),
             head: package.head,
             id,
         }
@@ -72,18 +87,21 @@ impl Starting {
 
     /// All samples that there are, the memory's last; `classes` is `classes()`. Bursts of the package
     /// and of the memory are told apart.
-    pub fn examples<'a>(&'a self, memory: &'a Memory, classes: &[String]) -> Vec<Example<'a>> {
+    pub fn examples<'a>(&'a self, memory: &'a Memory, classes: &[String]) -> Vec<Example<'a, f16>> {
         let place = |name: &str| classes.iter().position(|class| class == name);
         let starting: Vec<Option<usize>> = self
             .classes
             .iter()
             .map(|class| place(name_here(memory, class)?))
             .collect();
-        let mut all: Vec<Example<'a>> = examples(&self.samples)
-            .into_iter()
-            .filter_map(|example| {
-                let class = starting[example.class]?;
-                Some(Example { class, ..example })
+        let samples = self.samples.iter();
+        let mut all: Vec<_> = samples
+            .filter_map(|sample| {
+                Some(Example {
+                    embedding: &sample.embedding[..],
+                    class: starting[sample.class]?,
+                    burst: sample.burst,
+                })
             })
             .collect();
         let bursts = all.iter().map(|example| example.burst.saturating_add(1));
@@ -119,7 +137,7 @@ impl Teachings {
     }
 
     /// All samples that there are; `classes` is `classes()`.
-    pub fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a>> {
+    pub fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a, f16>> {
         self.starting.examples(&self.memory, classes)
     }
 

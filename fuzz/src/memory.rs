@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lastlayer_firmware::{
-    memory::{Limits, Memory, NewSample},
+    memory::{Limits, Memory, NewSample, rounded},
     slots::{Examiner, Network, News, Offer, Slots, settle},
     storage::{Ram, Storage, get, put},
 };
@@ -34,7 +34,7 @@ fn open(storage: &Arc<dyn Storage>) -> Option<Memory> {
 fn burst(count: usize) -> Vec<NewSample> {
     (0..count)
         .map(|i| NewSample {
-            embedding: vec![i as f32, 1.0],
+            embedding: rounded(&[i as f32, 1.0]),
             crop: vec![7; i + 1],
             view: View::default(),
         })

@@ -54,8 +54,8 @@ pub struct Judged {
 impl Judged {
     /// The samples that both heads were fitted on, the first of `examples`: `before` and `after` are
     /// what `Head::fit_judged` says of them, one an example.
-    pub fn both(
-        examples: &[Example<'_>],
+    pub fn both<T>(
+        examples: &[Example<'_, T>],
         before: &[Option<usize>],
         after: &[Option<usize>],
     ) -> Vec<Self> {

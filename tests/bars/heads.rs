@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{RUNS, median};
 
 /// As `lastlayer export mobilenet-v2` has it: the last embedding and two taps.
-const PARTS: [usize; 3] = [1280, 576, 576];
+pub const PARTS: [usize; 3] = [1280, 576, 576];
 const CLASSES: usize = 6;
 
 /// Numbers like embeddings of a network that ends in ReLU6 and an average: none below 0.

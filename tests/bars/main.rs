@@ -1,6 +1,7 @@
 //! `cargo bench --workspace --bench bars`: the figures that the documents state, measured in one
-//! run. Times are not asserted, as machines differ; memory is. `-- --frames 10000` watches for longer,
-//! and `--strict` asserts shares and growth too, on a machine that does nothing else.
+//! run. Times are not asserted, as machines differ; memory is. `-- --only memory` (or `heads`, `board`)
+//! measures that part alone, `--frames 10000` watches for longer, and `--strict` asserts shares and growth
+//! too, on a machine that does nothing else.
 
 mod board;
 mod heads;
@@ -19,12 +20,23 @@ fn main() {
     if let Some(state) = asked.nth(1) {
         return memory::open_and_tell(&state);
     }
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--frames");
-    let frames = arguments.nth(1).map_or(FRAMES, |n| n.parse().unwrap());
-    heads::measure();
-    memory::measure();
-    let strict = std::env::args().any(|argument| argument == "--strict");
-    board::measure(frames, strict);
+    let value = |name: &str| {
+        let mut from = std::env::args().skip_while(|argument| argument != name);
+        from.nth(1)
+    };
+    let frames = value("--frames").map_or(FRAMES, |n| n.parse().unwrap());
+    let only = value("--only");
+    let asked = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    if asked("heads") {
+        heads::measure();
+    }
+    if asked("memory") {
+        memory::measure();
+    }
+    if asked("board") {
+        let strict = std::env::args().any(|argument| argument == "--strict");
+        board::measure(frames, strict);
+    }
 }
 
 /// Median milliseconds of several runs.

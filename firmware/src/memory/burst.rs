@@ -50,8 +50,8 @@ pub struct Burst {
 /// A sample without its crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// As the head learns from it: rounded to half precision.
-    pub embedding: Vec<f32>,
+    /// As the head learns from it.
+    pub embedding: Vec<f16>,
     pub view: View,
     /// Where its crop begins in the file, its bytes and their checksum.
     crop: (u64, u32, Sum),
@@ -105,7 +105,7 @@ pub fn seal(
     let width = samples.first().map_or(0, |sample| sample.embedding.len());
     let mut embeddings = Vec::with_capacity(samples.len() * width * 2);
     for number in samples.iter().flat_map(|sample| &sample.embedding) {
-        embeddings.extend(round(*number).to_le_bytes());
+        embeddings.extend(number.to_le_bytes());
     }
     let entries = samples.iter().map(|sample| Entry {
         view: sample.view,
@@ -130,26 +130,18 @@ pub fn seal(
     Ok((burst, bytes))
 }
 
-/// As it is kept.
-pub fn rounded(embedding: &[f32]) -> Vec<f32> {
-    embedding
-        .iter()
-        .map(|number| round(*number).to_f32())
-        .collect()
-}
-
+/// An embedding as it is kept and learned from, on disk and in memory, whether it is fresh or was read.
 /// No network that is used answers beyond what half precision has; what does is cut off there, so
 /// that it stays a number.
-fn round(number: f32) -> f16 {
-    f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
+pub fn rounded(embedding: &[f32]) -> Vec<f16> {
+    let round = |number: &f32| f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()));
+    embedding.iter().map(round).collect()
 }
 
 impl Header {
     fn burst(&self, header: &[u8], embeddings: &[u8]) -> Burst {
         let numbers = embeddings.as_chunks().0.iter();
-        let numbers: Vec<f32> = numbers
-            .map(|pair| f16::from_le_bytes(*pair).to_f32())
-            .collect();
+        let numbers: Vec<f16> = numbers.map(|pair| f16::from_le_bytes(*pair)).collect();
         let mut at = (header.len() + embeddings.len()) as u64;
         let width = self.width as usize;
         let samples = self.samples.iter().enumerate().map(|(place, entry)| {

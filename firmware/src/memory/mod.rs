@@ -25,6 +25,7 @@ use std::{
     sync::Arc,
 };
 
+use half::f16;
 use lastlayer_shared::{framed::FramedError, view::View};
 
 use crate::storage::{Storage, join};
@@ -45,7 +46,8 @@ const BURSTS: &str = "bursts";
 /// One embedded frame that is about to be remembered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewSample {
-    pub embedding: Vec<f32>,
+    /// What `rounded` makes of the network's answer.
+    pub embedding: Vec<f16>,
     /// A JPEG of the network's input size.
     pub crop: Vec<u8>,
     pub view: View,

@@ -35,7 +35,7 @@ fn turned() -> View {
 fn burst(count: usize) -> Vec<NewSample> {
     (0..count)
         .map(|i| NewSample {
-            embedding: vec![i as f32, 1.0],
+            embedding: rounded(&[i as f32, 1.0]),
             crop: vec![i as u8; i + 1],
             view: turned(),
         })
@@ -83,7 +83,7 @@ fn a_restart_knows_what_was_taught_and_undo_takes_the_last_burst() {
     assert_eq!(sequence, [0, 3]);
     let first = memory.all().next().unwrap();
     assert!(first.samples.iter().all(|s| s.view == turned()));
-    assert_eq!(first.samples[2].embedding, [2.0, 1.0]);
+    assert_eq!(first.samples[2].embedding, rounded(&[2.0, 1.0]));
     assert_eq!(memory.crop(first, 2).unwrap(), [2, 2, 2]);
     assert!(memory.crop(first, 3).is_err());
     assert_eq!(memory.undo().unwrap(), Some(("truck".into(), 2)));
@@ -102,7 +102,7 @@ fn what_is_kept_is_what_is_read_again() {
     let mut memory = open(&storage, "net", 2).unwrap();
     let odd = [1.0 / 3.0, 1e9, -1e9, 1e-9, 0.1];
     let sample = |number| NewSample {
-        embedding: vec![number, 0.3],
+        embedding: rounded(&[number, 0.3]),
         crop: Vec::new(),
         view: View::default(),
     };
@@ -115,7 +115,7 @@ fn what_is_kept_is_what_is_read_again() {
         .unwrap()
         .samples
         .iter()
-        .map(|s| s.embedding[0])
+        .map(|s| s.embedding[0].to_f32())
         .collect();
     assert!(numbers.iter().all(|number| number.is_finite()));
     assert!((numbers[0] - odd[0]).abs() < 1e-4 && numbers[1] > 6e4);

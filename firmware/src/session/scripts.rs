@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    memory::{Memory, NewSample, tests::memory},
+    memory::{Memory, NewSample, rounded, tests::memory},
     panel::{Panel, SharedPin},
 };
 
@@ -156,12 +156,12 @@ impl Bench {
         match job {
             Action::Learn { class, shots, .. } => {
                 let burst = shots.into_iter().map(|shot| NewSample {
-                    embedding: shot.embedding.unwrap(),
+                    embedding: rounded(&shot.embedding.unwrap()),
                     crop: Vec::new(),
                     view: Default::default(),
                 });
                 let burst: Vec<NewSample> = burst.collect();
-                let numbers = burst.iter().map(|sample| sample.embedding[0]);
+                let numbers = burst.iter().map(|sample| sample.embedding[0].to_f32());
                 self.bursts.push(numbers.collect());
                 self.memory.add_burst(&class, burst).unwrap();
             }
@@ -209,7 +209,7 @@ proptest! {
         prop_assert!(bench.working.is_none());
         prop_assert_eq!(bench.begun, bench.ended);
         let kept = bench.memory.bursts().flat_map(|burst| &burst.samples);
-        let kept: Vec<f32> = kept.map(|sample| sample.embedding[0]).collect();
+        let kept: Vec<f32> = kept.map(|sample| sample.embedding[0].to_f32()).collect();
         prop_assert_eq!(kept, bench.bursts.concat());
     }
 }

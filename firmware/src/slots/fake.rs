@@ -6,7 +6,7 @@ use lastlayer_shared::view::View;
 
 use super::{Examiner, Network, News, Offer, Running, SettleError, Slots, settle};
 use crate::{
-    memory::{Limits, Memory, NewSample},
+    memory::{Limits, Memory, NewSample, rounded},
     storage::Storage,
 };
 
@@ -130,7 +130,7 @@ pub fn samples(next: &mut u32, count: usize, network: u8) -> Vec<NewSample> {
         .map(|_| {
             *next += 1;
             NewSample {
-                embedding: vec![*next as f32, f32::from(network)],
+                embedding: rounded(&[*next as f32, f32::from(network)]),
                 crop: next.to_le_bytes().repeat(8),
                 view: View::default(),
             }

@@ -46,7 +46,7 @@ fn seen(board: &Board) -> Vec<(u32, u8)> {
         let [number, network] = sample.embedding[..] else {
             panic!("{sample:?}");
         };
-        (number as u32, network as u8)
+        (number.to_f32() as u32, network.to_f32() as u8)
     };
     samples.map(number).collect()
 }

@@ -2,7 +2,7 @@ use lastlayer_shared::{package::Package, preprocess::Preprocess, sample::Sample}
 
 use super::*;
 use crate::{
-    memory::{Limits, Memory, NewSample},
+    memory::{Limits, Memory, NewSample, rounded},
     storage,
     teachings::Starting,
 };
@@ -32,7 +32,7 @@ pub(crate) fn package() -> Package {
 
 pub(crate) fn burst(count: usize) -> Vec<NewSample> {
     let sample = |at| NewSample {
-        embedding: vec![at as f32, 2.0],
+        embedding: rounded(&[at as f32, 2.0]),
         crop: Vec::new(),
         view: Default::default(),
     };

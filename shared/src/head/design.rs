@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::{Example, HeadError, Layout};
+use super::{Example, HeadError, Layout, Number};
 
 pub(super) struct Design {
     /// One example a row: its features, as `Layout::features` makes them.
@@ -18,14 +18,15 @@ pub(super) struct Design {
 
 impl Design {
     /// `classes` are the class numbers that occur, ascending.
-    pub fn new(
+    pub fn new<T: Number>(
         layout: &Layout,
-        examples: &[Example<'_>],
+        examples: &[Example<'_, T>],
         classes: &[usize],
     ) -> Result<Self, HeadError> {
         let width = layout.width();
         let mut numbers = Vec::with_capacity(examples.len() * width);
         let mut labels = Vec::with_capacity(examples.len());
+        let mut embedding: Vec<f32> = Vec::with_capacity(width);
         for example in examples {
             if example.embedding.len() != width {
                 return Err(HeadError::Width {
@@ -33,10 +34,13 @@ impl Design {
                     actual: example.embedding.len(),
                 });
             }
-            if example.embedding.iter().any(|v| !v.is_finite()) {
+            // One at a time, so that there is never a second copy of all.
+            embedding.clear();
+            embedding.extend(example.embedding.iter().map(|&number| number.into()));
+            if embedding.iter().any(|v| !v.is_finite()) {
                 return Err(HeadError::NotFinite);
             }
-            numbers.extend(layout.features(example.embedding));
+            numbers.extend(layout.features(&embedding));
             labels.push(classes.partition_point(|&class| class < example.class));
         }
         let features = Array2::from_shape_vec((examples.len(), width), numbers)

@@ -59,10 +59,15 @@ impl Kind {
     }
 }
 
+/// What the numbers of an embedding may be kept as: `f32`, or `half::f16` where there are many.
+pub trait Number: Copy + Into<f32> {}
+
+impl<T: Copy + Into<f32>> Number for T {}
+
 /// One embedding with what it shows.
 #[derive(Clone, Copy, Debug)]
-pub struct Example<'a> {
-    pub embedding: &'a [f32],
+pub struct Example<'a, T = f32> {
+    pub embedding: &'a [T],
     /// Index into a class list that the caller keeps; gaps are fine.
     pub class: usize,
     /// Examples of one burst are near-copies: they never judge one another.
@@ -109,17 +114,21 @@ struct Linear {
 
 impl Head {
     /// Fits a head of `kind` on all `examples`, whose embeddings `layout` describes.
-    pub fn fit(kind: Kind, layout: &Layout, examples: &[Example<'_>]) -> Result<Self, HeadError> {
+    pub fn fit<T: Number>(
+        kind: Kind,
+        layout: &Layout,
+        examples: &[Example<'_, T>],
+    ) -> Result<Self, HeadError> {
         Ok(Self::fit_judged(kind, layout, examples)?.0)
     }
 
     /// The same, and what heads that had not seen an example's burst call it: a class for each
     /// example, or `None` where its class has no other burst to learn from, or there are too many
     /// examples to ask for each. Costs nothing more.
-    pub fn fit_judged(
+    pub fn fit_judged<T: Number>(
         kind: Kind,
         layout: &Layout,
-        examples: &[Example<'_>],
+        examples: &[Example<'_, T>],
     ) -> Result<(Self, Vec<Option<usize>>), HeadError> {
         let mut classes: Vec<usize> = examples.iter().map(|example| example.class).collect();
         classes.sort_unstable();

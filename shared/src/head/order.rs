@@ -3,11 +3,13 @@
 
 use std::cmp::Ordering;
 
-use super::Example;
+use super::{Example, Number};
 
 /// The examples class by class, a class's bursts in the order of what is in them, numbered anew; and
 /// for each its place in `examples`.
-pub(super) fn ordered<'a>(examples: &[Example<'a>]) -> (Vec<usize>, Vec<Example<'a>>) {
+pub(super) fn ordered<'a, T: Number>(
+    examples: &[Example<'a, T>],
+) -> (Vec<usize>, Vec<Example<'a, T>>) {
     let embedding = |place: &usize| examples[*place].embedding;
     let key = |place: &usize| (examples[*place].class, examples[*place].burst);
     let mut places: Vec<usize> = (0..examples.len()).collect();
@@ -40,8 +42,9 @@ pub(super) fn ordered<'a>(examples: &[Example<'a>]) -> (Vec<usize>, Vec<Example<
 }
 
 /// Number by number.
-fn compare(a: &[f32], b: &[f32]) -> Ordering {
-    let pairs = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
+fn compare<T: Number>(a: &[T], b: &[T]) -> Ordering {
+    let pairs = a.iter().zip(b);
+    let pairs = pairs.map(|(&a, &b)| f32::total_cmp(&a.into(), &b.into()));
     let first = pairs.into_iter().find(|order| order.is_ne());
     first.unwrap_or_else(|| a.len().cmp(&b.len()))
 }

@@ -1,3 +1,4 @@
+use half::f16;
 use ndarray::Axis;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -293,8 +294,8 @@ fn bursts_of(width: usize, seed: u64, count: usize) -> Vec<(Vec<f32>, usize, u32
         .collect()
 }
 
-fn bytes(kind: Kind, taught: &[(Vec<f32>, usize, u32)]) -> (Vec<u8>, Vec<Option<usize>>) {
-    let examples: Vec<Example<'_>> = taught
+fn bytes<T: Number>(kind: Kind, taught: &[(Vec<T>, usize, u32)]) -> (Vec<u8>, Vec<Option<usize>>) {
+    let examples: Vec<Example<'_, T>> = taught
         .iter()
         .map(|(embedding, class, burst)| Example {
             embedding,
@@ -344,6 +345,27 @@ proptest! {
             taught.reverse();
             prop_assert_eq!(&alone, &bytes(kind, &taught).0, "{:?}", kind);
         }
+    }
+}
+
+#[test]
+fn the_same_numbers_teach_the_same_in_half_and_in_single_precision() {
+    let halves: Vec<(Vec<f16>, usize, u32)> = bursts(5, 40)
+        .into_iter()
+        .map(|(numbers, class, burst)| {
+            let numbers = numbers.iter().map(|number| f16::from_f32(*number));
+            (numbers.collect(), class, burst)
+        })
+        .collect();
+    let singles: Vec<(Vec<f32>, usize, u32)> = halves
+        .iter()
+        .map(|(numbers, class, burst)| {
+            let numbers = numbers.iter().map(|number| number.to_f32());
+            (numbers.collect(), *class, *burst)
+        })
+        .collect();
+    for kind in Kind::ALL {
+        assert_eq!(bytes(kind, &halves), bytes(kind, &singles), "{kind:?}");
     }
 }
 

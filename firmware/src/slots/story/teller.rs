@@ -66,8 +66,9 @@ impl Seen {
         let network = f32::from(PACKAGES[package].0);
         let burst = |burst: &Burst| {
             let numbers = burst.samples.iter().map(|sample| {
-                assert_eq!(sample.embedding[1], network, "another network's");
-                sample.embedding[0]
+                let [number, other] = [0, 1].map(|at| sample.embedding[at].to_f32());
+                assert_eq!(other, network, "another network's");
+                number
             });
             let learned = memory.aside(burst.number).is_none();
             let class = memory.class_of(burst).to_owned();
@@ -407,7 +408,7 @@ impl Teller {
         }
         for burst in board.memory.all() {
             for place in 0..burst.samples.len() {
-                let number = burst.samples[place].embedding[0] as u32;
+                let number = burst.samples[place].embedding[0].to_f32() as u32;
                 let crop = board.memory.crop(burst, place).unwrap();
                 assert_eq!(crop, number.to_le_bytes().repeat(8));
             }
