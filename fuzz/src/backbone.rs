@@ -2,7 +2,8 @@
 //! parts are changed: numbers, shapes, edges, operators, their order.
 //!
 //! What the validator (`lastlayer_shared::network`) lets through must load in tract, or be an error
-//! of tract's, without a panic, even a contained one; and what loads must run.
+//! of tract's, without a panic, even a contained one; and what loads must run. Where it can be cut before
+//! its last layer (`lastlayer_shared::tuning`), both parts together must give what the whole does.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -16,8 +17,10 @@ use lastlayer_host::{
 use lastlayer_shared::{
     backbone::{Backbone, EMBEDDING},
     contain::PANICKED,
+    frame::Frame,
     network::OPERATORS,
     preprocess::Preprocess,
+    tuning::{Cut, Layer, Map},
 };
 
 use super::{
@@ -38,7 +41,11 @@ static EXPORTED: LazyLock<[ModelProto; 2]> = LazyLock::new(|| {
             .0
     })
 });
-static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| onnx::encode(&EXPORTED[0]));
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let file = onnx::encode(&EXPORTED[0]);
+    assert!(Cut::of(&file, &preprocess()).unwrap().is_some());
+    file
+});
 
 pub fn run(data: &[u8]) {
     let [how, data @ ..] = data else {
@@ -65,15 +72,24 @@ pub fn run(data: &[u8]) {
             onnx::encode(&model)
         }
     };
-    let _ = load_and_run(&bytes);
+    if let Ok(embedding) = load_and_run(&bytes) {
+        cut(&bytes, &embedding);
+    }
+}
+
+fn preprocess() -> Preprocess {
+    Preprocess::named("unit", SIDE).unwrap()
+}
+
+fn picture() -> Frame {
+    let rgb = (0..3 * SIDE * SIDE).map(|i| (i * 7 % 251) as u8).collect();
+    Frame::new(SIDE, SIDE, rgb).unwrap()
 }
 
 /// Fails where tract panics.
 pub fn load_and_run(bytes: &[u8]) -> Result<Vec<f32>, String> {
-    let preprocess = Preprocess::named("unit", SIDE).unwrap();
-    let result = Backbone::load(bytes, &preprocess).and_then(|backbone| {
-        let picture = vec![0.5; (3 * SIDE * SIDE) as usize];
-        let embedding = backbone.embedder()?.run(&picture)?;
+    let result = Backbone::load(bytes, &preprocess()).and_then(|backbone| {
+        let embedding = backbone.embedder()?.embed_crop(&picture())?;
         assert_eq!(embedding.len(), backbone.width());
         Ok(embedding)
     });
@@ -82,6 +98,52 @@ pub fn load_and_run(bytes: &[u8]) -> Result<Vec<f32>, String> {
         assert!(!line.contains(PANICKED), "tract panicked");
         line
     })
+}
+
+/// Of a network that loads and runs, and its embedding.
+fn cut(bytes: &[u8], embedding: &[f32]) {
+    let Some(cut) = Cut::of(bytes, &preprocess()).expect("what loads can be read") else {
+        return;
+    };
+    let whole = cut.with(&cut.layer).expect("the layer is of its own form");
+    assert_eq!(load_and_run(&whole).as_deref(), Ok(embedding));
+    let trunk = cut.trunk(&preprocess());
+    let map = match trunk.and_then(|mut trunk| trunk.map(&picture())) {
+        Ok(map) => map,
+        Err(error) => {
+            // Maps are half floats, of which more numbers are not finite.
+            assert!(!error.to_string().contains(PANICKED), "tract panicked");
+            return;
+        }
+    };
+    let tuned = cut.layer.embed(&map);
+    assert_eq!(tuned.len(), cut.layer.outputs());
+    let Some(tolerance) = tolerance(&cut.layer, &map) else {
+        return;
+    };
+    for (a, b) in tuned.iter().zip(embedding) {
+        assert!((a - b).abs() <= tolerance, "{a} is not {b} to {tolerance}");
+    }
+}
+
+/// What the rounding of a map to half precision may do to an embedding, whatever cancels out; `None`
+/// where that is not worth its time.
+fn tolerance(layer: &Layer, map: &Map) -> Option<f32> {
+    let inputs = layer.inputs();
+    if inputs > 64 {
+        return None;
+    }
+    // What is above and what is below 0 in every channel.
+    let mut parts = vec![0.0; 2 * inputs * inputs];
+    for channel in 0..inputs {
+        parts[channel * inputs + channel] = 1.0;
+        parts[(inputs + channel) * inputs + channel] = -1.0;
+    }
+    let parts = Layer::new(parts, vec![0.0; 2 * inputs], 0.0, f32::MAX)?;
+    let most = |numbers: &[f32]| numbers.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let (weights, bias) = layer.weights();
+    let size: f32 = parts.embed(map).iter().sum();
+    Some(2e-3 * (size * most(weights) + most(bias)) + 1e-7 * most(weights) * inputs as f32)
 }
 
 /// As torchvision names its weights.

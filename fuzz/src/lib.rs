@@ -10,6 +10,7 @@ mod choices;
 pub mod config;
 pub mod frame;
 pub mod framed;
+pub mod head;
 pub mod memory;
 pub mod mjpeg;
 pub mod network;
@@ -22,11 +23,12 @@ pub mod weights;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("backbone", backbone::run),
     ("config", config::run),
     ("frame", frame::run),
     ("framed", framed::run),
+    ("head", head::run),
     ("memory", memory::run),
     ("mjpeg", mjpeg::run),
     ("network", network::run),
