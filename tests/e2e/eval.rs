@@ -32,6 +32,15 @@ fn eval(package: &Path, photos: &Path, more: &[&str]) -> Vec<serde_json::Value> 
     serde_json::from_str(&succeed(&mut eval)).unwrap()
 }
 
+/// The network of the recipe at its full size, as `to.llp`.
+fn full_package(to: &Path, more: &[&str]) {
+    let (onnx, package) = (to.with_extension("onnx"), to.with_extension("llp"));
+    let mut export = lastlayer();
+    export.args(["export", "mobilenet-v2"]).args(more);
+    succeed(export.arg("-o").arg(&onnx));
+    succeed(lastlayer().arg("package").arg(&onnx).arg("-o").arg(package));
+}
+
 /// Mean accuracy in per cent of the head that a board would use.
 fn default_accuracy(rows: &[serde_json::Value], shots: u64) -> f64 {
     let row = rows
@@ -49,23 +58,12 @@ fn the_default_head_reaches_its_bars_on_vehicles() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     every_eighth(&vehicles, &place("photos"), 8);
-    succeed(
-        lastlayer()
-            .args(["export", "mobilenet-v2", "-o"])
-            .arg(place("full.onnx")),
-    );
-    succeed(
-        lastlayer()
-            .arg("package")
-            .arg(place("full.onnx"))
-            .arg("-o")
-            .arg(place("full.llp")),
-    );
+    full_package(&place("full"), &[]);
     let rows = eval(&place("full.llp"), &place("photos"), &["--shots", "10,20"]);
     assert_eq!(rows.len(), 2 * 5);
     let (ten, twenty) = (default_accuracy(&rows, 10), default_accuracy(&rows, 20));
     println!("vehicles: {ten:.1} with 10 a class, {twenty:.1} with 20");
-    assert!(ten >= 80.5 && twenty >= 85.0, "{ten} {twenty}");
+    assert!(ten >= 83.5 && twenty >= 89.3, "{ten} {twenty}");
 
     // What was learned first is still known after all others.
     let then = ["--then", "truck,pickup,juggernaut", "--shots", "20"];
