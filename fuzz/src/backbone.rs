@@ -20,12 +20,12 @@ use lastlayer_shared::{
     frame::Frame,
     network::OPERATORS,
     preprocess::Preprocess,
-    tuning::{Cut, Layer, Map},
+    tuning::Cut,
 };
 
 use super::{
     choices::{Choices, NUMBERS},
-    edited,
+    cut, edited,
 };
 
 const SIDE: u32 = 32;
@@ -73,15 +73,15 @@ pub fn run(data: &[u8]) {
         }
     };
     if let Ok(embedding) = load_and_run(&bytes) {
-        cut(&bytes, &embedding);
+        cut::run(&bytes, &embedding);
     }
 }
 
-fn preprocess() -> Preprocess {
+pub fn preprocess() -> Preprocess {
     Preprocess::named("unit", SIDE).unwrap()
 }
 
-fn picture() -> Frame {
+pub fn picture() -> Frame {
     let rgb = (0..3 * SIDE * SIDE).map(|i| (i * 7 % 251) as u8).collect();
     Frame::new(SIDE, SIDE, rgb).unwrap()
 }
@@ -98,52 +98,6 @@ pub fn load_and_run(bytes: &[u8]) -> Result<Vec<f32>, String> {
         assert!(!line.contains(PANICKED), "tract panicked");
         line
     })
-}
-
-/// Of a network that loads and runs, and its embedding.
-fn cut(bytes: &[u8], embedding: &[f32]) {
-    let Some(cut) = Cut::of(bytes, &preprocess()).expect("what loads can be read") else {
-        return;
-    };
-    let whole = cut.with(&cut.layer).expect("the layer is of its own form");
-    assert_eq!(load_and_run(&whole).as_deref(), Ok(embedding));
-    let trunk = cut.trunk(&preprocess());
-    let map = match trunk.and_then(|mut trunk| trunk.map(&picture())) {
-        Ok(map) => map,
-        Err(error) => {
-            // Maps are half floats, of which more numbers are not finite.
-            assert!(!error.to_string().contains(PANICKED), "tract panicked");
-            return;
-        }
-    };
-    let tuned = cut.layer.embed(&map);
-    assert_eq!(tuned.len(), cut.layer.outputs());
-    let Some(tolerance) = tolerance(&cut.layer, &map) else {
-        return;
-    };
-    for (a, b) in tuned.iter().zip(embedding) {
-        assert!((a - b).abs() <= tolerance, "{a} is not {b} to {tolerance}");
-    }
-}
-
-/// What the rounding of a map to half precision may do to an embedding, whatever cancels out; `None`
-/// where that is not worth its time.
-fn tolerance(layer: &Layer, map: &Map) -> Option<f32> {
-    let inputs = layer.inputs();
-    if inputs > 64 {
-        return None;
-    }
-    // What is above and what is below 0 in every channel.
-    let mut parts = vec![0.0; 2 * inputs * inputs];
-    for channel in 0..inputs {
-        parts[channel * inputs + channel] = 1.0;
-        parts[(inputs + channel) * inputs + channel] = -1.0;
-    }
-    let parts = Layer::new(parts, vec![0.0; 2 * inputs], 0.0, f32::MAX)?;
-    let most = |numbers: &[f32]| numbers.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-    let (weights, bias) = layer.weights();
-    let size: f32 = parts.embed(map).iter().sum();
-    Some(2e-3 * (size * most(weights) + most(bias)) + 1e-7 * most(weights) * inputs as f32)
 }
 
 /// As torchvision names its weights.

@@ -8,6 +8,7 @@
 pub mod backbone;
 mod choices;
 pub mod config;
+mod cut;
 pub mod frame;
 pub mod framed;
 pub mod head;

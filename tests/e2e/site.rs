@@ -2,9 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Lines, Write},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, sync_channel},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::support::*;
@@ -18,6 +21,9 @@ pub struct Site {
 /// Photos stand for frames here, and each is of another thing: none is a blurred or second picture
 /// of the one before.
 pub const CONFIG: &str = "[burst]\nsharpness = 0.0\nchange = 0.0\n";
+
+/// A test whose event does not come fails, instead of waiting for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Site {
     pub fn new() -> Self {
@@ -94,9 +100,16 @@ impl Site {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        // Holds one line at the most: a log that nobody reads must fill up.
+        let (send, lines) = sync_channel(0);
+        thread::spawn(move || {
+            let mut lines = out.lines().map_while(Result::ok);
+            while lines.next().is_some_and(|line| send.send(line).is_ok()) {}
+        });
         Live {
             keys: child.stdin.take().unwrap(),
-            lines: child.stdout.take().map(|out| BufReader::new(out).lines()),
+            lines: Some(lines),
             child,
         }
     }
@@ -106,7 +119,7 @@ impl Site {
 pub struct Live {
     child: Child,
     keys: ChildStdin,
-    lines: Option<Lines<BufReader<ChildStdout>>>,
+    lines: Option<Receiver<String>>,
 }
 
 impl Live {
@@ -116,11 +129,17 @@ impl Live {
 
     /// The next event of this name.
     pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
-        let lines = self.lines.as_mut().unwrap();
-        lines
-            .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
-            .find(|found| found["event"] == event)
-            .unwrap()
+        let until = Instant::now() + PATIENCE;
+        let lines = self.lines.as_ref().unwrap();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("no {event:?} came: {error}"));
+            let found: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if found["event"] == event {
+                return found;
+            }
+        }
     }
 
     /// What Ctrl-C in its terminal would do.

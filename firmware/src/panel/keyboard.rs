@@ -1,7 +1,8 @@
 //! Keys as buttons: `t`, `n` and `u` press `teach`, `next` and `undo`, `a` (add) presses `next` long,
 //! and the digits press the buttons of the first nine classes.
 //!
-//! A terminal tells when a key goes down but not when it comes up, so a key is held for a set time.
+//! A terminal tells when a key goes down but not when it comes up, so a key is held for a set time, and
+//! until the panel saw it: a machine with much to do may keep that from looking for a while.
 //! Keys pressed meanwhile wait their turn in the terminal: every one is a press of its own.
 
 use std::{
@@ -18,6 +19,9 @@ use super::{ButtonName, ButtonPin, SharedPin};
 const SHORT: Duration = Duration::from_millis(150);
 /// How much longer than a long press must be.
 const LONGER: Duration = Duration::from_millis(300);
+/// Between two looks whether the panel looked, and all of them.
+const LOOK: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Classes that have a digit.
 const DIGITS: usize = 9;
 
@@ -77,11 +81,28 @@ fn press_all(
             _ => continue,
         };
         if let Some((_, pin)) = pins.iter().find(|(pin, _)| *pin == name) {
-            pin.set(true);
-            wait(time);
-            pin.set(false);
-            wait(SHORT);
+            hold(pin, true, time, &mut wait);
+            hold(pin, false, SHORT, &mut wait);
         }
+    }
+}
+
+/// Sets a level that is seen for at least `time`.
+fn hold(pin: &SharedPin, pressed: bool, time: Duration, wait: &mut impl FnMut(Duration)) {
+    pin.set(pressed);
+    until_looked_at(pin, wait);
+    wait(time);
+    // Of the looks meanwhile, the last may have been long ago.
+    pin.was_looked_at();
+    until_looked_at(pin, wait);
+}
+
+/// Gives up where nobody looks any more: the program ends.
+fn until_looked_at(pin: &SharedPin, wait: &mut impl FnMut(Duration)) {
+    let mut waited = Duration::ZERO;
+    while !pin.was_looked_at() && waited < PATIENCE {
+        wait(LOOK);
+        waited += LOOK;
     }
 }
 
@@ -108,6 +129,31 @@ fn single_keys() -> rustix::io::Result<Termios> {
 mod tests {
     use super::*;
     use crate::{panel::Panel, session::LONG_PRESS};
+
+    /// The panel looks once in 400 ms, when every key would have come up again.
+    #[test]
+    fn a_press_is_seen_however_late_the_panel_looks() {
+        let pins = pins();
+        let mut panel = Panel::new(pins.clone());
+        let (mut now, mut seen) = (Duration::ZERO, Vec::new());
+        let wait = |time: Duration| {
+            for _ in 0..time.as_millis() {
+                now += Duration::from_millis(1);
+                if now.as_millis() % 400 == 0 {
+                    let edges = panel.poll(now).into_iter();
+                    seen.extend(edges.map(|edge| (edge.button.to_string(), edge.down)));
+                }
+            }
+        };
+        press_all(&mut &b"tu"[..], &pins, LONG_PRESS + LONGER, wait);
+        let all = [
+            ("teach", true),
+            ("teach", false),
+            ("undo", true),
+            ("undo", false),
+        ];
+        assert_eq!(seen, all.map(|(name, down)| (name.to_owned(), down)));
+    }
 
     #[test]
     fn every_key_is_a_press_also_those_that_came_during_one() {

@@ -14,18 +14,27 @@ use embedded_hal::digital::{ErrorType, InputPin};
 #[derive(Clone, Debug)]
 pub struct SharedPin {
     pressed: Arc<AtomicBool>,
+    /// Whether anybody looked since the level was set.
+    looked: Arc<AtomicBool>,
 }
 
 impl SharedPin {
     pub fn released() -> Self {
         Self {
             pressed: Arc::new(AtomicBool::new(false)),
+            looked: Arc::new(AtomicBool::new(false)),
         }
     }
 
     /// A pressed button pulls the pin low.
     pub fn set(&self, pressed: bool) {
-        self.pressed.store(pressed, Ordering::Relaxed);
+        self.pressed.store(pressed, Ordering::SeqCst);
+        self.looked.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether anybody looked since the last call, or since the level was set.
+    pub fn was_looked_at(&self) -> bool {
+        self.looked.swap(false, Ordering::SeqCst)
     }
 }
 
@@ -35,10 +44,11 @@ impl ErrorType for SharedPin {
 
 impl InputPin for SharedPin {
     fn is_high(&mut self) -> Result<bool, Infallible> {
-        Ok(!self.pressed.load(Ordering::Relaxed))
+        self.is_low().map(|low| !low)
     }
 
     fn is_low(&mut self) -> Result<bool, Infallible> {
-        Ok(self.pressed.load(Ordering::Relaxed))
+        self.looked.store(true, Ordering::SeqCst);
+        Ok(self.pressed.load(Ordering::SeqCst))
     }
 }

@@ -2,7 +2,10 @@
 //! of the bursts after another is held back, a layer learns from the others, and heads on it that know
 //! the others too are asked about those held back. How long to learn is found on the way.
 
-use std::ops::ControlFlow;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use super::{
     Layer, Sample, embed, fit,
@@ -12,7 +15,7 @@ use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
 
 /// Parts that the bursts of a class are held back in.
 const FOLDS: usize = 4;
-/// Fewer samples cannot tell a small gain from luck.
+/// Fewer bursts cannot tell a small gain from luck.
 const FEWEST: usize = 48;
 /// Passes between two looks at what was held back.
 const LOOK: usize = 5;
@@ -29,6 +32,8 @@ pub(super) struct Worthwhile {
 
 /// What was said of samples, and which class they are.
 type Said = Vec<(Vec<Answer>, usize)>;
+/// A class and the number of its burst.
+type Burst = (usize, u32);
 
 /// `None` where learning is not worth its while, the samples are too few to say, or `going`, which is
 /// told how much is done, 0..=1, ends it.
@@ -40,11 +45,17 @@ pub(super) fn validate(
     mut going: impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Option<Worthwhile>, HeadError> {
     let folds = folds(samples);
-    if folds.iter().flatten().count() < FEWEST {
+    let of_folds = samples.iter().zip(&folds);
+    let judged: BTreeSet<Burst> = of_folds
+        .filter(|(_, fold)| fold.is_some())
+        .map(|(sample, _)| burst(sample))
+        .collect();
+    if judged.len() < FEWEST {
         return Ok(None);
     }
     // With the layer as it is, and after each look.
     let mut said: Vec<Said> = vec![Said::new(); 1 + PASSES / LOOK];
+    let mut asked: Vec<Burst> = Vec::new();
     for fold in 0..FOLDS {
         let part = |is_held: bool| -> Vec<Sample<'_>> {
             let of = samples.iter().zip(&folds);
@@ -52,9 +63,11 @@ pub(super) fn validate(
             part.map(|(sample, _)| *sample).collect()
         };
         let (held, taught) = (part(true), part(false));
+        asked.extend(held.iter().map(burst));
         let mut lesson = Lesson::new(layer, &taught, threads);
         for (look, said) in said.iter_mut().enumerate() {
-            for pass in (look.saturating_sub(1) * LOOK..look * LOOK).map(|pass| pass + 1) {
+            let had = look.saturating_sub(1) * LOOK;
+            for pass in had + 1..=look * LOOK {
                 let done = (fold * PASSES + pass) as f32 / (FOLDS * PASSES) as f32;
                 if !lesson.pass().is_finite() || going(done).is_break() {
                     return Ok(None);
@@ -77,8 +90,10 @@ pub(super) fn validate(
     let best = judged.min_by(|(_, (a, _)), (_, (b, _))| a.loss.total_cmp(&b.loss));
     Ok(best.and_then(|(look, (after, losses))| {
         let pairs = losses_before.iter().zip(losses);
-        let gains: Vec<f64> = pairs.map(|(before, after)| before - after).collect();
-        is_sure(&gains).then_some(Worthwhile {
+        let gains = asked
+            .into_iter()
+            .zip(pairs.map(|(before, after)| before - after));
+        is_sure(&means(gains)).then_some(Worthwhile {
             passes: look * LOOK,
             before,
             after,
@@ -88,7 +103,7 @@ pub(super) fn validate(
 
 /// In which fold each sample is judged; in none where its class has no other burst.
 fn folds(samples: &[Sample<'_>]) -> Vec<Option<usize>> {
-    let mut bursts: Vec<(usize, u32)> = samples.iter().map(|s| (s.class, s.burst)).collect();
+    let mut bursts: Vec<Burst> = samples.iter().map(burst).collect();
     bursts.sort_unstable();
     bursts.dedup();
     let fold = |sample: &Sample<'_>| {
@@ -99,6 +114,22 @@ fn folds(samples: &[Sample<'_>]) -> Vec<Option<usize>> {
         (of_class.len() > 1).then_some(place % FOLDS)
     };
     samples.iter().map(fold).collect()
+}
+
+fn burst(sample: &Sample<'_>) -> Burst {
+    (sample.class, sample.burst)
+}
+
+/// The mean gain of every burst: its samples are near-copies, so they gain or lose together.
+fn means(gains: impl Iterator<Item = (Burst, f64)>) -> Vec<f64> {
+    let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
+    for (burst, gain) in gains {
+        let (sum, count) = of_bursts.entry(burst).or_default();
+        *sum += gain;
+        *count += 1.0;
+    }
+    let of_bursts = of_bursts.into_values();
+    of_bursts.map(|(sum, count)| sum / count).collect()
 }
 
 /// Whether the mean is above 0 by more than luck.
@@ -149,6 +180,17 @@ mod tests {
             Some(1),
         ];
         assert_eq!(folds(&samples), expected);
+    }
+
+    #[test]
+    fn near_copies_are_no_more_evidence_than_one_of_them() {
+        let copies = [0.3, 0.1, 0.2, -0.1, -0.3].into_iter();
+        let gains = copies
+            .enumerate()
+            .map(|(at, gain)| ((0, at as u32 / 3), gain));
+        let means = means(gains);
+        assert_eq!(means.len(), 2);
+        assert!((means[0] - 0.2).abs() < 1e-12 && (means[1] + 0.2).abs() < 1e-12);
     }
 
     #[test]
