@@ -20,6 +20,15 @@ impl Grams {
             taps: inner_products(design.taps()),
         }
     }
+
+    /// Of some of the examples.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let of = |gram: &Array2<f64>| gram.select(Axis(0), rows).select(Axis(1), rows);
+        Self {
+            last: of(&self.last),
+            taps: of(&self.taps),
+        }
+    }
 }
 
 fn inner_products(features: ArrayView2<'_, f32>) -> Array2<f64> {

@@ -38,7 +38,7 @@ pub struct LeftOut {
 /// How far class means are to be believed, 0..1; the rest is the prior's, which has them at the centre.
 /// One number for all classes, by the bursts that they have in the mean: a class of few bursts gets no
 /// other handicap than one of many.
-fn belief(taught: &Taught) -> f64 {
+pub fn belief(taught: &Taught) -> f64 {
     let bursts = taught.bursts_of.iter().sum::<f64>() / taught.bursts_of.len() as f64;
     bursts / (bursts + PRIOR)
 }

@@ -23,6 +23,7 @@ mod spectrum;
 mod taught;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod whole;
 
 use ndarray::{Array1, Array2, Axis};
@@ -31,7 +32,7 @@ use super::{
     Linear,
     calibrate::{self, Fit, Judged},
     design::{Burst, Design},
-    unknown::{Ruler, Unknown},
+    unknown::Unknown,
 };
 use centred::Grams;
 use leave_out::LeftOut;
@@ -59,9 +60,6 @@ const JUDGED: usize = 512;
 /// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
 /// trusted alike, at 1 as if their losses were likelihoods of independent trials.
 const TRUST: f64 = 0.75;
-/// So many of the scatter's main directions are looked at for the question whether a frame shows
-/// anything taught: for that they are a better measure than all.
-const DIRECTIONS: usize = 32;
 
 /// One shrinkage at one length of the taps.
 struct Point {
@@ -222,31 +220,5 @@ fn unknown(design: &Design, benches: &[Bench]) -> Option<Unknown> {
     let points = benches.iter();
     let points = points.flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
     let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
-    let (spectrum, shrinkage) = (&bench.spectrum, point.shrinkage);
-    let bursts = spectrum.taught.bursts_of.iter().sum::<f64>() / design.classes as f64;
-    let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-    let products = spectrum.products(shrinkage, DIRECTIONS);
-    let left_out = LeftOut::new(&spectrum.taught, &products).fair(&spectrum.taught);
-    let reached = left_out.judged.each().zip(left_out.distances);
-    let reached = reached.map(|(logits, distance)| {
-        logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0
-    });
-    let reached: Vec<f64> = reached.collect();
-    let gains = spectrum.gains(shrinkage, DIRECTIONS);
-    let points = [(shrinkage, 1.0)].into_iter();
-    let ruler = Ruler {
-        last: design.last,
-        taps: spectrum.taps,
-        share,
-        discriminants: spectrum.discriminants(design, points, DIRECTIONS),
-        halves: left_out.halves,
-        centre: centre(design),
-        directions: spectrum.directions(design, DIRECTIONS),
-        gains: gains
-            .iter()
-            .take(DIRECTIONS)
-            .map(|&gain| gain as f32)
-            .collect(),
-    };
-    Unknown::new(&ruler, &reached)
+    usual::unknown(design, &bench.spectrum, point.shrinkage)
 }

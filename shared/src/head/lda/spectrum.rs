@@ -66,6 +66,14 @@ impl Spectrum {
         gains
     }
 
+    /// Squared lengths of class means less their centre, with the scatter that of its first `most`
+    /// eigenvectors.
+    pub fn squares(&self, shrinkage: f64, most: usize) -> Array1<f64> {
+        let gains = self.gains(shrinkage, most);
+        let taken = self.means_on.mapv(|on| on * on).dot(&gains);
+        &self.centred.means.diag() - &taken
+    }
+
     /// With the scatter that of its first `most` eigenvectors.
     pub fn products(&self, shrinkage: f64, most: usize) -> Products {
         let gains = self.gains(shrinkage, most);
