@@ -112,9 +112,8 @@ fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
     let bench = |taps: f64, shrinkages: &[f64]| {
         let spectrum = Spectrum::new(design, &grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
-            let left_out =
-                LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage, usize::MAX))
-                    .fair(&spectrum.taught);
+            let left_out = LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage))
+                .fair(&spectrum.taught);
             let fit = calibrate::sharpness(&left_out.judged);
             let fit = fit.unwrap_or(Fit {
                 sharpness: 1.0,

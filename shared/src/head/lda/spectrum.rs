@@ -74,13 +74,11 @@ impl Spectrum {
         &self.centred.means.diag() - &taken
     }
 
-    /// With the scatter that of its first `most` eigenvectors.
-    pub fn products(&self, shrinkage: f64, most: usize) -> Products {
-        let gains = self.gains(shrinkage, most);
-        let used = most.min(gains.len());
-        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain);
+    pub fn products(&self, shrinkage: f64) -> Products {
+        let gains = self.gains(shrinkage, usize::MAX);
+        let kept = gains.mapv(|gain| 1.0 - gain);
         let gained = &self.means_on * &gains.view().insert_axis(Axis(0));
-        let means_kept = &self.means_on.slice(s![.., ..used]) * &kept.view().insert_axis(Axis(0));
+        let means_kept = &self.means_on * &kept.view().insert_axis(Axis(0));
         let bursts = self.taught.bursts.iter().map(|burst| {
             let size = burst.rows.len();
             let mut of_burst = OfBurst {
@@ -104,7 +102,7 @@ impl Spectrum {
             bursts: bursts.collect(),
             means: &self.centred.means - &gained.dot(&self.means_on.t()),
             means_rows: &self.centred.means_rows - &gained.dot(&self.rows_on.t()),
-            means_along: means_kept.dot(&self.rows_on.slice(s![.., ..used]).t()),
+            means_along: means_kept.dot(&self.rows_on.t()),
         }
     }
 

@@ -234,3 +234,6 @@ fn usual(reached: &[(f64, f64)]) -> (f64, f64) {
     let wider = 1.0 + 0.926 / free + 0.863 / (free * free);
     (usual, (variance * (1.0 + 1.0 / bursts)).sqrt() * wider)
 }
+
+#[cfg(test)]
+mod tests;
