@@ -49,14 +49,6 @@ pub(super) struct Gauge {
     scales: Vec<f32>,
 }
 
-/// What a `Gauge` reads of features.
-pub(super) struct Reading {
-    /// One a class.
-    pub logits: Vec<f32>,
-    /// Squared, from the centre.
-    pub distance: f32,
-}
-
 /// A `Gauge` and what it usually reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Unknown {
@@ -67,8 +59,8 @@ pub(super) struct Unknown {
 }
 
 impl Gauge {
-    /// Its logits lack what is taken off of each class's: `lessened`.
-    pub fn new(ruler: &Ruler) -> Self {
+    /// `lessened`: what is taken off of each class's logit.
+    pub fn new(ruler: &Ruler, lessened: &[f64]) -> Self {
         let taps = ruler.taps.powi(2) as f32;
         let centre = ruler.centre.to_vec();
         let mut weighed = ruler.centre.clone();
@@ -93,11 +85,13 @@ impl Gauge {
             scales.push(scale);
         }
         let classes = ruler.discriminants.nrows();
+        let bias = at_centre[..classes].iter().zip(lessened);
+        let bias = bias.map(|(at, less)| -at - *less as f32);
         Self {
             taps,
             share: ruler.share as f32,
             square: at_centre[classes],
-            bias: at_centre[..classes].iter().map(|at| -at).collect(),
+            bias: bias.collect(),
             gains: ruler.gains.clone(),
             offsets: at_centre[classes + 1..].to_vec(),
             rows,
@@ -105,15 +99,9 @@ impl Gauge {
         }
     }
 
-    /// With so much taken off of each class's logit.
-    pub fn lessened(mut self, halves: &[f64]) -> Self {
-        let pairs = self.bias.iter_mut().zip(halves);
-        pairs.for_each(|(bias, half)| *bias -= *half as f32);
-        self
-    }
-
-    /// `None` of features that it is not for. `last`: numbers of the last embedding.
-    pub fn read(&self, features: &[f32], last: usize) -> Option<Reading> {
+    /// How much likelier the features are under their likeliest class than under a new one. `None` of
+    /// features that it is not for. `last`: numbers of the last embedding.
+    pub fn reached(&self, features: &[f32], last: usize) -> Option<f32> {
         let products: Vec<f32> = self
             .rows
             .chunks_exact(features.len())
@@ -130,27 +118,7 @@ impl Gauge {
             distance -= gain * (on - offset).powi(2);
         }
         let logits = products.iter().zip(&self.bias).map(|(v, bias)| v + bias);
-        Some(Reading {
-            logits: logits.collect(),
-            distance,
-        })
-    }
-
-    /// How much likelier the features are under their likeliest class than under a new one.
-    pub fn reached(&self, reading: &Reading) -> f32 {
-        let highest = reading.logits.iter().copied();
-        highest.fold(f32::NEG_INFINITY, f32::max) - self.share * reading.distance / 2.0
-    }
-}
-
-impl Reading {
-    /// With so much taken off of each class's logit.
-    pub fn lessened(&self, halves: &[f64]) -> Self {
-        let logits = self.logits.iter().zip(halves);
-        Self {
-            logits: logits.map(|(logit, half)| logit - *half as f32).collect(),
-            distance: self.distance,
-        }
+        Some(logits.fold(f32::NEG_INFINITY, f32::max) - self.share * distance / 2.0)
     }
 }
 
@@ -168,7 +136,7 @@ impl Unknown {
 
     /// The share of taught things that look stranger, 0..=1; `None` where it is not a number.
     pub fn familiarity(&self, features: &[f32], last: usize) -> Option<f32> {
-        let reached = self.gauge.reached(&self.gauge.read(features, last)?);
+        let reached = self.gauge.reached(features, last)?;
         let deviations = f64::from((reached - self.usual) / self.spread);
         (!deviations.is_nan()).then(|| normal(deviations) as f32)
     }

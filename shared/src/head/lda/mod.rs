@@ -88,29 +88,30 @@ struct Bench {
 pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     let bursts = design.by_burst();
     if design.rows() <= MIXED {
-        return combine(design, &choose(design, &bursts));
+        let grams = Grams::new(design);
+        return combine(design, &grams, &choose(design, &grams, &bursts));
     }
     let rows: Vec<usize> = some(&bursts, CHOOSING)
         .into_iter()
         .flat_map(|burst| burst.rows)
         .collect();
     let few = design.select(&rows);
-    let benches = choose(&few, &few.by_burst());
+    let grams = Grams::new(&few);
+    let benches = choose(&few, &grams, &few.by_burst());
     let (taps, shrinkage) = one(&benches);
     let whole = Whole::new(design, taps, shrinkage, &bursts, &some(&bursts, JUDGED));
     let LeftOut { judged, halves, .. } =
         LeftOut::new(&whole.taught, &whole.products).fair(&whole.taught);
     let linear = linear(design, whole.discriminants, &halves);
-    (linear, judged, unknown(&few, &benches))
+    (linear, judged, unknown(&few, &grams, &benches))
 }
 
 /// All points with their shares, which add up to 1.
-fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
+fn choose(design: &Design, grams: &Grams, bursts: &[Burst]) -> Vec<Bench> {
     let plain = design.taps().is_empty();
     let lengths = if plain { &TAPS[..1] } else { &TAPS };
-    let grams = Grams::new(design);
     let bench = |taps: f64, shrinkages: &[f64]| {
-        let spectrum = Spectrum::new(design, &grams, taps, bursts);
+        let spectrum = Spectrum::new(design, grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
             let left_out = LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage))
                 .fair(&spectrum.taught);
@@ -185,7 +186,7 @@ fn some(bursts: &[Burst], most: usize) -> Vec<Burst> {
 }
 
 /// The sum of what the points say. No bench, or one without points, says nothing.
-fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknown>) {
+fn combine(design: &Design, grams: &Grams, benches: &[Bench]) -> (Linear, Judged, Option<Unknown>) {
     let mut weights = Array2::<f32>::zeros((design.classes, design.features.ncols()));
     let mut halves = Array1::<f64>::zeros(design.classes);
     let mut judged = Judged::new(design.classes);
@@ -200,7 +201,7 @@ fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknow
     (
         linear(design, weights, &halves),
         judged,
-        unknown(design, benches),
+        unknown(design, grams, benches),
     )
 }
 
@@ -215,9 +216,9 @@ fn centre(design: &Design) -> Array1<f32> {
 }
 
 /// What is not known, by the likeliest point.
-fn unknown(design: &Design, benches: &[Bench]) -> Option<Unknown> {
+fn unknown(design: &Design, grams: &Grams, benches: &[Bench]) -> Option<Unknown> {
     let points = benches.iter();
     let points = points.flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
     let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
-    usual::unknown(design, &bench.spectrum, point.shrinkage)
+    usual::unknown(design, grams, &bench.spectrum, point.shrinkage)
 }

@@ -50,6 +50,7 @@ impl Spectrum {
                     .select(Axis(0), &taught.rows)
                     .select(Axis(1), &taught.rows),
                 means: centred.means,
+                centre: centred.centre,
             },
             values,
             back,
@@ -72,6 +73,33 @@ impl Spectrum {
         let gains = self.gains(shrinkage, most);
         let taken = self.means_on.mapv(|on| on * on).dot(&gains);
         &self.centred.means.diag() - &taken
+    }
+
+    /// What is at hand of something that is no example: its `products` with the examples, and its
+    /// `square`. The same products and square in A, of `gains`: with class means less their centre, and
+    /// of what it is less the centre.
+    pub fn read(
+        &self,
+        gains: &Array1<f64>,
+        products: &Array1<f64>,
+        square: f64,
+    ) -> (Array1<f64>, f64) {
+        let (centre, taught) = (&self.centred.centre, &self.taught);
+        let mut with_means = Array1::<f64>::zeros(taught.examples_of.len());
+        for burst in &taught.bursts {
+            let rows = burst.rows.iter().map(|&row| products[taught.rows[row]]);
+            with_means[burst.class] += rows.sum::<f64>() / taught.examples_of[burst.class];
+        }
+        let with_centre = with_means.mean().unwrap_or(0.0);
+        // The columns of `back` add up to 0 over every class, so that examples need not be less their
+        // class's mean.
+        let along = self.back.dot(&(products - &centre.rows));
+        let gained = &along * gains;
+        let with_means = with_means - &centre.means + (centre.square - with_centre);
+        (
+            with_means - self.means_on.dot(&gained),
+            square - 2.0 * with_centre + centre.square - along.dot(&gained),
+        )
     }
 
     pub fn products(&self, shrinkage: f64) -> Products {

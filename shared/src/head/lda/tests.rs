@@ -282,7 +282,7 @@ fn two_classes(last: f32, taps: f32) -> Design {
 #[test]
 fn the_examples_say_how_much_the_taps_count() {
     let share = |design: &Design, wanted: fn(f64) -> bool| -> f64 {
-        let benches = choose(design, &design.by_burst());
+        let benches = choose(design, &Grams::new(design), &design.by_burst());
         let wanted = benches.iter().filter(|bench| wanted(bench.spectrum.taps));
         wanted
             .flat_map(|bench| &bench.points)

@@ -3,12 +3,12 @@
 //!
 //! The measure looks along the scatter's main directions. An example that had its say in what these are
 //! lies nearer along them than any new one, however it is taken away from the scatter afterwards. So
-//! bursts are held back before there is a measure: a fifth at a time, read by a measure that is made of
-//! the rest. A burst counts once, however many frames it has.
+//! bursts are held back before there is a measure: some at a time, read by a measure that is made of the
+//! rest. A burst counts once, however many frames it has.
 //!
 //! How far the means of classes are off along these directions, the bursts held back say as well.
 
-use ndarray::{Array1, Axis};
+use ndarray::{Array1, Array2, Axis};
 
 use super::{
     PRIOR, centre,
@@ -20,34 +20,41 @@ use super::{
 };
 use crate::head::{
     design::{Burst, Design},
-    unknown::{Gauge, Reading, Ruler, Unknown},
+    unknown::{Gauge, Ruler, Unknown},
 };
 
 /// So many of the scatter's main directions are looked at: for this question they are a better measure
 /// than all.
 const DIRECTIONS: usize = 32;
-const FOLDS: usize = 5;
+/// Of few bursts a fifth is held back at a time, so that enough are left to make a measure of; of many a
+/// third, which costs less and is as good.
+const FOLDS: [usize; 2] = [5, 3];
+const MANY: usize = 60;
 /// Fewer held-back bursts do not say what is usual.
 const FEWEST: usize = 4;
 
 /// `None` where too few bursts can be held back: a class's only one cannot.
-pub fn unknown(design: &Design, spectrum: &Spectrum, shrinkage: f64) -> Option<Unknown> {
-    let (grams, bursts) = (Grams::new(design), design.by_burst());
-    let taught = &spectrum.taught;
+pub fn unknown(
+    design: &Design,
+    grams: &Grams,
+    spectrum: &Spectrum,
+    shrinkage: f64,
+) -> Option<Unknown> {
+    let (gram, bursts) = (grams.at(spectrum.taps), design.by_burst());
     let (mut measures, mut held, mut alone) = (Vec::new(), Vec::new(), Vec::new());
-    for fold in 0..FOLDS {
-        let (out, rest) = deal(&bursts, taught, fold);
+    let folds = FOLDS[usize::from(bursts.len() >= MANY)];
+    for fold in 0..folds {
+        let (out, rest) = deal(&bursts, &spectrum.taught, |place| place % folds == fold);
         if out.is_empty() {
             continue;
         }
         let few = design.select(&rest);
         let few_grams = grams.select(&rest);
-        let spectrum = Spectrum::new(&few, &few_grams, spectrum.taps, &few.by_burst());
-        let measure = Measure::new(&few, &spectrum, shrinkage);
-        let out = design.select(&out);
-        for burst in out.by_burst() {
-            let read = Held::new(&out, &burst, &measure, measures.len())?;
-            match taught.bursts_of[burst.class] > 1.0 {
+        let without = Spectrum::new(&few, &few_grams, spectrum.taps, &few.by_burst());
+        let measure = Measure::new(without, shrinkage);
+        for burst in out {
+            let read = Held::new(&burst, &gram, &rest, &measure, measures.len());
+            match spectrum.taught.bursts_of[burst.class] > 1.0 {
                 true => held.push(read),
                 false => alone.push(read),
             }
@@ -58,86 +65,119 @@ pub fn unknown(design: &Design, spectrum: &Spectrum, shrinkage: f64) -> Option<U
         return None;
     }
     let noise = noise(&held, &alone, &measures);
-    let halves: Vec<Vec<f64>> = measures.iter().map(|m| m.halves(&noise)).collect();
-    let reached = held
-        .iter()
-        .map(|held| held.reached(&measures[held.measure].gauge, &halves[held.measure]));
+    let lessened: Vec<_> = measures.iter().map(|m| m.lessened(&noise)).collect();
+    let reached = held.iter().map(|held| {
+        let measure = &measures[held.measure];
+        held.reached(measure.share, &lessened[held.measure])
+    });
     let (usual, spread) = usual(&reached.collect::<Option<Vec<_>>>()?);
     let doubts = held.iter().map(|held| {
-        let taught = &measures[held.measure].taught;
+        let taught = &measures[held.measure].spectrum.taught;
         noise.doubt(taught, held.class)
     });
     let doubt = mean(&doubts.collect::<Vec<_>>())?;
-    let whole = Measure::new(design, spectrum, shrinkage);
-    let halves = whole.halves(&noise).into_iter().enumerate();
-    let halves = halves.map(|(class, half)| {
+    let squares = spectrum.squares(shrinkage, DIRECTIONS);
+    let lessened = lessened_by(&squares, &spectrum.taught, &noise);
+    let lessened = lessened.iter().enumerate().map(|(class, less)| {
         // What a class reaches scatters the more the further its mean is off: so that not all of it
         // looks strange after one press, it is given a deviation for that.
-        let more = noise.doubt(&whole.taught, class) - doubt;
-        half - spread * more.max(0.0)
+        let more = noise.doubt(&spectrum.taught, class) - doubt;
+        less - spread * more.max(0.0)
     });
-    let halves: Vec<f64> = halves.collect();
-    Unknown::new(whole.gauge.lessened(&halves), usual, spread)
+    let gauge = Gauge::new(
+        &ruler(design, spectrum, shrinkage),
+        &lessened.collect::<Vec<_>>(),
+    );
+    Unknown::new(gauge, usual, spread)
 }
 
-/// The rows that are held back in this turn, and the rest. Of a burst that is its class, single
-/// examples are: they show how alike the frames of a press are, and no more.
-fn deal(bursts: &[Burst], taught: &Taught, fold: usize) -> (Vec<usize>, Vec<usize>) {
+/// The bursts that are held back in this turn, and the rows of the rest. Of a burst that is its class,
+/// single examples are: they show how alike the frames of a press are, and no more.
+fn deal(
+    bursts: &[Burst],
+    taught: &Taught,
+    is_turn: impl Fn(usize) -> bool,
+) -> (Vec<Burst>, Vec<usize>) {
     let (mut out, mut rest) = (Vec::new(), Vec::new());
     for (place, burst) in bursts.iter().enumerate() {
         let is_alone = taught.bursts_of[burst.class] <= 1.0;
-        for (turn, &row) in burst.rows.iter().enumerate() {
-            let is_out = match is_alone {
-                true => burst.rows.len() > 1 && turn % FOLDS == fold,
-                false => place % FOLDS == fold,
-            };
-            if is_out { &mut out } else { &mut rest }.push(row);
+        let (held, kept): (Vec<usize>, Vec<usize>) =
+            (0..burst.rows.len()).partition(|&turn| match is_alone {
+                true => burst.rows.len() > 1 && is_turn(turn),
+                false => is_turn(place),
+            });
+        let rows = |turns: Vec<usize>| turns.into_iter().map(|turn| burst.rows[turn]);
+        rest.extend(rows(kept));
+        if !held.is_empty() {
+            out.push(Burst {
+                class: burst.class,
+                rows: rows(held).collect(),
+            });
         }
     }
     (out, rest)
 }
 
-/// A gauge with what it was made of.
+/// By which a head measures how strange something is; `spectrum` is the design's.
+fn ruler(design: &Design, spectrum: &Spectrum, shrinkage: f64) -> Ruler {
+    let gains = spectrum.gains(shrinkage, DIRECTIONS);
+    let gains = gains.iter().take(DIRECTIONS).map(|&gain| gain as f32);
+    let point = [(shrinkage, 1.0)].into_iter();
+    Ruler {
+        last: design.last,
+        taps: spectrum.taps,
+        share: share(&spectrum.taught),
+        discriminants: spectrum.discriminants(design, point, DIRECTIONS),
+        centre: centre(design),
+        directions: spectrum.directions(design, DIRECTIONS),
+        gains: gains.collect(),
+    }
+}
+
+/// Of half the squared distance from the centre.
+fn share(taught: &Taught) -> f64 {
+    let bursts = taught.bursts_of.iter().sum::<f64>() / taught.bursts_of.len() as f64;
+    1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR)
+}
+
+/// What each class's logit is lessened by, as in `leave_out`. `squares`: of class means less their
+/// centre.
+fn lessened_by(squares: &Array1<f64>, taught: &Taught, noise: &Noise) -> Array1<f64> {
+    let half = belief(taught) / 2.0;
+    let noise = (0..squares.len()).map(|class| noise.of_class(taught, class));
+    (squares - &noise.collect::<Array1<f64>>()) * half
+}
+
+/// What a `Ruler` measures, of what is known by its products alone.
 struct Measure {
-    gauge: Gauge,
+    spectrum: Spectrum,
+    gains: Array1<f64>,
+    share: f64,
     /// Of class means less their centre.
     squares: Array1<f64>,
-    taught: Taught,
 }
 
 impl Measure {
-    /// `spectrum` is the design's.
-    fn new(design: &Design, spectrum: &Spectrum, shrinkage: f64) -> Self {
-        let taught = &spectrum.taught;
-        let bursts = taught.bursts_of.iter().sum::<f64>() / design.classes as f64;
-        let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-        let gains = spectrum.gains(shrinkage, DIRECTIONS);
-        let gains = gains.iter().take(DIRECTIONS).map(|&gain| gain as f32);
-        let points = [(shrinkage, 1.0)].into_iter();
-        let ruler = Ruler {
-            last: design.last,
-            taps: spectrum.taps,
-            share,
-            discriminants: spectrum.discriminants(design, points, DIRECTIONS),
-            centre: centre(design),
-            directions: spectrum.directions(design, DIRECTIONS),
-            gains: gains.collect(),
-        };
+    fn new(spectrum: Spectrum, shrinkage: f64) -> Self {
         Self {
-            gauge: Gauge::new(&ruler),
+            gains: spectrum.gains(shrinkage, DIRECTIONS),
+            share: share(&spectrum.taught),
             squares: spectrum.squares(shrinkage, DIRECTIONS),
-            taught: taught.clone(),
+            spectrum,
         }
     }
 
-    /// What each class's logit is lessened by, as in `leave_out`.
-    fn halves(&self, noise: &Noise) -> Vec<f64> {
-        let half = belief(&self.taught) / 2.0;
-        let means = self.squares.iter().enumerate();
-        means
-            .map(|(class, square)| half * (square - noise.of_class(&self.taught, class)))
-            .collect()
+    fn lessened(&self, noise: &Noise) -> Array1<f64> {
+        lessened_by(&self.squares, &self.spectrum.taught, noise)
     }
+}
+
+/// What a measure says of something that had no say in it.
+struct Reading {
+    /// One a class, not lessened yet.
+    logits: Array1<f64>,
+    /// Squared, from the centre.
+    distance: f64,
 }
 
 /// A burst as a measure reads it that was made without it.
@@ -153,39 +193,56 @@ struct Held {
 }
 
 impl Held {
-    fn new(design: &Design, burst: &Burst, measure: &Measure, place: usize) -> Option<Self> {
-        let class = burst.class;
-        let read = |features: &[f32]| measure.gauge.read(features, design.last);
+    /// `gram` is of the whole design, of which the measure, at its `place`, had the rows `rest`.
+    fn new(
+        burst: &Burst,
+        gram: &Array2<f64>,
+        rest: &[usize],
+        measure: &Measure,
+        place: usize,
+    ) -> Self {
+        let Burst { class, rows } = burst;
+        let read = |products: &Array1<f64>, square: f64| {
+            let (logits, distance) = measure.spectrum.read(&measure.gains, products, square);
+            Reading { logits, distance }
+        };
         let apart = |reading: &Reading| {
-            let from_centre = f64::from(reading.distance - 2.0 * reading.logits[class]);
-            from_centre + measure.squares[class]
+            reading.distance - 2.0 * reading.logits[*class] + measure.squares[*class]
         };
-        let rows = design.features.select(Axis(0), &burst.rows);
-        let examples = rows.outer_iter().map(|row| read(row.as_slice()?));
-        let examples: Vec<Reading> = examples.collect::<Option<_>>()?;
-        let squares = examples.iter().map(apart).sum();
-        let square = match examples.len() {
-            1 => squares,
-            _ => apart(&read(rows.mean_axis(Axis(0))?.as_slice()?)?),
-        };
-        Some(Self {
-            class,
+        let products = gram.select(Axis(0), rows).select(Axis(1), rest);
+        let examples = products.outer_iter().zip(rows);
+        let examples: Vec<Reading> = examples
+            .map(|(products, &row)| read(&products.to_owned(), gram[(row, row)]))
+            .collect();
+        let all = rows.len() as f64;
+        let pairs = rows
+            .iter()
+            .flat_map(|&a| rows.iter().map(move |&b| gram[(a, b)]));
+        let mean = read(
+            &(products.sum_axis(Axis(0)) / all),
+            pairs.sum::<f64>() / (all * all),
+        );
+        Self {
+            class: *class,
             measure: place,
+            squares: examples.iter().map(apart).sum(),
+            square: apart(&mean),
             examples,
-            squares,
-            square,
-        })
+        }
     }
 
     fn size(&self) -> f64 {
         self.examples.len() as f64
     }
 
-    /// Mean and mean square of what its examples reach.
-    fn reached(&self, gauge: &Gauge, halves: &[f64]) -> Option<(f64, f64)> {
-        let examples = self.examples.iter();
-        let reached = examples.map(|reading| f64::from(gauge.reached(&reading.lessened(halves))));
-        let reached: Vec<f64> = reached.collect();
+    /// Mean and mean square of how much likelier its examples are under their likeliest class than under
+    /// a new one.
+    fn reached(&self, share: f64, lessened: &Array1<f64>) -> Option<(f64, f64)> {
+        let examples = self.examples.iter().map(|Reading { logits, distance }| {
+            let logits = logits - lessened;
+            logits.fold(f64::NEG_INFINITY, |most, &logit| most.max(logit)) - share * distance / 2.0
+        });
+        let reached: Vec<f64> = examples.collect();
         let squares: Vec<f64> = reached.iter().map(|v| v * v).collect();
         Some((mean(&reached)?, mean(&squares)?))
     }
@@ -200,13 +257,13 @@ fn noise(held: &[Held], alone: &[Held], measures: &[Measure]) -> Noise {
     }
     for alone in alone {
         // From the mean of the other examples.
-        let others = measures[alone.measure].taught.examples_of[alone.class];
+        let others = measures[alone.measure].spectrum.taught.examples_of[alone.class];
         within += alone.squares / (1.0 + 1.0 / others);
         free += alone.size();
     }
     let example = if free > 0.0 { within / free } else { 0.0 };
     let bursts = held.iter().map(|held| {
-        let taught = &measures[held.measure].taught;
+        let taught = &measures[held.measure].spectrum.taught;
         let (all, squares) = (
             taught.examples_of[held.class],
             taught.squares_of[held.class],

@@ -10,13 +10,16 @@ use crate::head::{
 };
 
 #[test]
-fn a_gauge_reads_what_the_textbook_says_along_the_directions() {
+fn a_measure_reads_what_the_textbook_and_its_gauge_say() {
     let design = design(4);
-    let spectrum = Spectrum::new(&design, &Grams::new(&design), TAPS, &design.by_burst());
-    let measure = Measure::new(&design, &spectrum, 0.1);
+    let grams = Grams::new(&design);
+    let gram = grams.at(TAPS);
+    let spectrum = Spectrum::new(&design, &grams, TAPS, &design.by_burst());
+    let added = spectrum.products(0.1).added;
+    let gauge = Gauge::new(&ruler(&design, &spectrum, 0.1), &[0.0; 4][..design.classes]);
+    let measure = Measure::new(spectrum, 0.1);
     let features = scaled(&design);
     let all: Vec<usize> = (0..design.rows()).collect();
-    let added = spectrum.products(0.1).added;
     // There are fewer numbers than directions looked at.
     let plain = Plain::new(
         &features,
@@ -26,22 +29,32 @@ fn a_gauge_reads_what_the_textbook_says_along_the_directions() {
         &Array2::eye(features.ncols()),
     );
     for burst in design.by_burst() {
-        let held = Held::new(&design, &burst, &measure, 0).unwrap();
+        let held = Held::new(&burst, &gram, &all, &measure, 0);
         let mut squares = 0.0;
         for (reading, &row) in held.examples.iter().zip(&burst.rows) {
             let x = features.row(row);
             let expected = plain.distance(x);
-            let got = f64::from(reading.distance);
+            let got = reading.distance;
             assert!(
-                (got - expected).abs() < 0.02 * (1.0 + expected),
+                (got - expected).abs() < 1e-5 * (1.0 + expected),
                 "{got} {expected}"
+            );
+            // The gauge is rounded to 8 bits.
+            let row = design.features.row(row);
+            let gauged = gauge.reached(row.as_slice().unwrap(), design.last);
+            let gauged = f64::from(gauged.unwrap());
+            let highest = reading.logits.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+            let reached = highest - measure.share * got / 2.0;
+            assert!(
+                (gauged - reached).abs() < 0.02 * (1.0 + expected),
+                "{gauged} {reached}"
             );
             let off = &x - &plain.means.row(burst.class);
             squares += plain.product(&off, &off);
         }
         let got = held.squares;
         assert!(
-            (got - squares).abs() < 0.02 * (1.0 + squares),
+            (got - squares).abs() < 1e-5 * (1.0 + squares),
             "{got} {squares}"
         );
     }
