@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lastlayer_shared::{
     head::Answer,
-    verdict::{UNKNOWN, Verdict},
+    verdict::{UNFAMILIAR_BELOW, UNKNOWN, Verdict},
 };
 use serde::Deserialize;
 
@@ -44,7 +44,7 @@ impl Default for Settings {
             margin: 0.1,
             lead_seconds: 0.2,
             unknown_below: 0.0,
-            unfamiliar_below: 0.0,
+            unfamiliar_below: UNFAMILIAR_BELOW,
         }
     }
 }

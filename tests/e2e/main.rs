@@ -17,6 +17,7 @@ mod package;
 mod service;
 mod signing;
 mod site;
+mod strangers;
 mod support;
 mod updates;
 mod upkeep;

@@ -202,7 +202,7 @@ impl Eval {
             } else {
                 ""
             };
-            let area = |pick: fn(Strangers) -> f64| match score.strangers() {
+            let of = |pick: fn(Strangers) -> f64| match score.strangers() {
                 Some(strangers) => per_cent(pick(strangers)),
                 None => String::new(),
             };
@@ -216,8 +216,10 @@ impl Eval {
                 ),
                 per_cent(mean(&score.confidences)),
                 per_cent(score.calibration_error()),
-                area(|strangers| strangers.own),
-                area(|strangers| strangers.confidence),
+                of(|strangers| strangers.own),
+                of(|strangers| strangers.confidence),
+                of(|strangers| strangers.lost),
+                of(|strangers| strangers.noticed),
                 format!("{:.1}", score.train_ms_median()),
                 score.train_peak_bytes.map_or(String::new(), megabytes),
             ]
@@ -230,6 +232,8 @@ impl Eval {
             "calibration error",
             "unknown",
             "by confidence",
+            "taught lost",
+            "strangers noticed",
             "training ms",
             "training MB",
         ];
@@ -287,6 +291,8 @@ fn object(score: &Score, classes: &[String]) -> serde_json::Value {
         "calibration_error": score.calibration_error(),
         "unknown_auroc": score.strangers().map(|strangers| strangers.own),
         "unknown_auroc_by_confidence": score.strangers().map(|strangers| strangers.confidence),
+        "unknown_of_taught": score.strangers().map(|strangers| strangers.lost),
+        "unknown_of_strangers": score.strangers().map(|strangers| strangers.noticed),
         "train_ms_median": score.train_ms_median(),
         "train_peak_bytes": score.train_peak_bytes,
         "splits": score.accuracies.len(),

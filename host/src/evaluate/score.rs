@@ -76,6 +76,8 @@ impl Score {
         (!self.strangers.is_empty()).then(|| Strangers {
             own: of(|strangers| strangers.own),
             confidence: of(|strangers| strangers.confidence),
+            lost: of(|strangers| strangers.lost),
+            noticed: of(|strangers| strangers.noticed),
         })
     }
 

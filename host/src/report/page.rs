@@ -161,9 +161,10 @@ fn unknown(scores: &[&Score]) -> Markup {
                     "Each class in turn was not taught and then shown. Of two photos, one of a taught \
                      class and one of the class left out, it finds the taught one more familiar in "
                     b { (of_hundred(last.own)) " of 100" } " cases; by guessing, in 50. By how sure it \
-                     is alone it would be " (of_hundred(last.confidence)) ". A board says "
-                    code { "unknown" } " by familiarity where its configuration has "
-                    code { "unfamiliar_below" } "."
+                     is alone it would be " (of_hundred(last.confidence)) ". A board that is not configured otherwise says "
+                    code { "unknown" } " of " b { (of_hundred(last.noticed)) } " of 100 photos of a class \
+                     that it was not taught, and of " b { (of_hundred(last.lost)) } " of 100 of those \
+                     that it was."
                 }
                 div.scroll { (tables::unknown(&known)) }
             }

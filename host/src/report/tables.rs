@@ -107,6 +107,8 @@ pub fn unknown(scores: &[(&Score, Strangers)]) -> Markup {
                 th scope="col" { "photos of each class" }
                 th scope="col" { "by familiarity" }
                 th scope="col" { "by confidence alone" }
+                th scope="col" { "taught, called unknown" }
+                th scope="col" { "not taught, called unknown" }
             } }
             tbody {
                 @for (score, strangers) in scores {
@@ -114,6 +116,8 @@ pub fn unknown(scores: &[(&Score, Strangers)]) -> Markup {
                         th scope="row" { (score.shots) }
                         td { (per_cent(strangers.own)) }
                         td { (per_cent(strangers.confidence)) }
+                        td { (per_cent(strangers.lost)) }
+                        td { (per_cent(strangers.noticed)) }
                     }
                 }
             }

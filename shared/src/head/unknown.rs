@@ -4,14 +4,14 @@
 //! taught ones, with the covariance within classes divided by `PRIOR`. How much likelier features are
 //! under a taught class than under such a new one is then, up to constants, the taught class's logit less
 //! a share of half the squared distance from the centre. The likeliest class counts. What is usual,
-//! held-back bursts of the taught classes say.
+//! held-back bursts of the taught classes say (`lda/usual.rs`).
 
 use ndarray::{Array1, Array2, s};
 use serde::{Deserialize, Serialize};
 
 use super::{HeadError, Layout};
 
-/// What decides, for features with the taps at length 1.
+/// How strangeness is measured, for features with the taps at length 1.
 pub(super) struct Ruler {
     /// Numbers of the last embedding; the rest are the taps'.
     pub last: usize,
@@ -19,10 +19,8 @@ pub(super) struct Ruler {
     pub taps: f64,
     /// Of half the squared distance from the centre.
     pub share: f64,
-    /// A row a class, for features less the centre,
+    /// A row a class, for features less the centre.
     pub discriminants: Array2<f32>,
-    /// and what is taken off of its product with them.
-    pub halves: Array1<f64>,
     pub centre: Array1<f32>,
     /// Main directions of the scatter within classes, one a row,
     pub directions: Array2<f32>,
@@ -30,10 +28,9 @@ pub(super) struct Ruler {
     pub gains: Vec<f32>,
 }
 
-/// A `Ruler` with its rows rounded to 8 bits, for a head is written to flash at every press; and what it
-/// usually reads.
+/// A `Ruler` with its rows rounded to 8 bits, for a head is written to flash at every press.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Unknown {
+pub(super) struct Gauge {
     /// What the squared length of the taps counts; that of the last embedding counts 1.
     taps: f32,
     /// Of half the squared distance.
@@ -50,33 +47,29 @@ pub(super) struct Unknown {
     /// these.
     rows: Vec<i8>,
     scales: Vec<f32>,
-    /// Mean and deviation of what held-back examples reach.
+}
+
+/// A `Gauge` and what it usually reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Unknown {
+    gauge: Gauge,
+    /// Mean and deviation of what frames of taught classes reach.
     usual: f32,
     spread: f32,
 }
 
-/// Fewer held-back examples do not say what is usual.
-const FEWEST: usize = 4;
-
-impl Unknown {
-    /// `reached`: what held-back examples reach, the highest logit less the share of half the squared
-    /// distance. `None` where it does not say what is usual.
-    pub fn new(ruler: &Ruler, reached: &[f64]) -> Option<Self> {
-        let count = reached.len() as f64;
-        let usual = reached.iter().sum::<f64>() / count;
-        let squares: f64 = reached.iter().map(|v| (v - usual).powi(2)).sum();
-        let spread = (squares / (count - 1.0)).sqrt() as f32;
-        if reached.len() < FEWEST || !spread.is_normal() {
-            return None;
-        }
+impl Gauge {
+    /// `lessened`: what is taken off of each class's logit.
+    pub fn new(ruler: &Ruler, lessened: &[f64]) -> Self {
         let taps = ruler.taps.powi(2) as f32;
-        let mut centre = ruler.centre.clone();
-        centre
+        let centre = ruler.centre.to_vec();
+        let mut weighed = ruler.centre.clone();
+        weighed
             .slice_mut(s![ruler.last..])
             .mapv_inplace(|v| v * taps);
         let discriminants = ruler.discriminants.outer_iter();
         let all = discriminants
-            .chain([centre.view()])
+            .chain([weighed.view()])
             .chain(ruler.directions.outer_iter());
         let (mut rows, mut scales, mut at_centre) = (Vec::new(), Vec::new(), Vec::new());
         for row in all {
@@ -87,38 +80,36 @@ impl Unknown {
                 .map(|v| (v / scale.max(f32::MIN_POSITIVE)).round() as i8)
                 .collect();
             // With the rounded row, so that its rounding tells on what differs from the centre only.
-            at_centre.push(scale * dot(&rounded, ruler.centre.iter()));
+            at_centre.push(scale * dot(&rounded, &centre));
             rows.extend(rounded);
             scales.push(scale);
         }
-        let classes = ruler.halves.len();
-        let halves = ruler.halves.iter().zip(&at_centre);
-        Some(Self {
+        let classes = ruler.discriminants.nrows();
+        let bias = at_centre[..classes].iter().zip(lessened);
+        let bias = bias.map(|(at, less)| -at - *less as f32);
+        Self {
             taps,
             share: ruler.share as f32,
             square: at_centre[classes],
-            bias: halves.map(|(half, at)| -at - *half as f32).collect(),
+            bias: bias.collect(),
             gains: ruler.gains.clone(),
             offsets: at_centre[classes + 1..].to_vec(),
             rows,
             scales,
-            usual: usual as f32,
-            spread,
-        })
+        }
     }
 
-    /// The share of taught things that look stranger, 0..=1; `None` where it is not a number.
-    pub fn familiarity(&self, features: &[f32], last: usize) -> Option<f32> {
+    /// How much likelier the features are under their likeliest class than under a new one. `None` of
+    /// features that it is not for. `last`: numbers of the last embedding.
+    pub fn reached(&self, features: &[f32], last: usize) -> Option<f32> {
         let products: Vec<f32> = self
             .rows
             .chunks_exact(features.len())
             .zip(&self.scales)
             .map(|(row, scale)| scale * dot(row, features))
             .collect();
-        let (logits, others) = products.split_at_checked(self.bias.len())?;
+        let (products, others) = products.split_at_checked(self.bias.len())?;
         let (centre, along) = others.split_first()?;
-        let highest = logits.iter().zip(&self.bias).map(|(v, bias)| v + bias);
-        let highest = highest.fold(f32::NEG_INFINITY, f32::max);
         let (embedding, taps) = features.split_at_checked(last)?;
         let square = |numbers: &[f32]| numbers.iter().map(|v| v * v).sum::<f32>();
         let mut distance =
@@ -126,25 +117,51 @@ impl Unknown {
         for ((on, gain), offset) in along.iter().zip(&self.gains).zip(&self.offsets) {
             distance -= gain * (on - offset).powi(2);
         }
-        let reached = highest - self.share * distance / 2.0;
+        let logits = products.iter().zip(&self.bias).map(|(v, bias)| v + bias);
+        Some(logits.fold(f32::NEG_INFINITY, f32::max) - self.share * distance / 2.0)
+    }
+}
+
+impl Unknown {
+    /// `usual`, `spread`: mean and deviation of what frames of taught classes reach. `None` where that
+    /// is no deviation.
+    pub fn new(gauge: Gauge, usual: f64, spread: f64) -> Option<Self> {
+        let (usual, spread) = (usual as f32, spread as f32);
+        (usual.is_finite() && spread.is_normal()).then_some(Self {
+            gauge,
+            usual,
+            spread,
+        })
+    }
+
+    /// The share of taught things that look stranger, 0..=1; `None` where it is not a number.
+    pub fn familiarity(&self, features: &[f32], last: usize) -> Option<f32> {
+        let reached = self.gauge.reached(features, last)?;
         let deviations = f64::from((reached - self.usual) / self.spread);
         (!deviations.is_nan()).then(|| normal(deviations) as f32)
     }
 
     /// Whether one that came from outside holds together.
     pub fn check(&self, classes: usize, layout: &Layout) -> Result<(), HeadError> {
-        let rows = self.gains.len().saturating_add(classes).saturating_add(1);
-        let fits = Some(self.rows.len()) == layout.width().checked_mul(rows)
-            && self.scales.len() == rows
-            && self.bias.len() == classes
-            && self.offsets.len() == self.gains.len();
+        let gauge = &self.gauge;
+        let rows = gauge.gains.len().saturating_add(classes).saturating_add(1);
+        let fits = Some(gauge.rows.len()) == layout.width().checked_mul(rows)
+            && gauge.scales.len() == rows
+            && gauge.bias.len() == classes
+            && gauge.offsets.len() == gauge.gains.len();
         if !fits {
             return Err(HeadError::Damaged(
                 "its directions do not fit its embeddings",
             ));
         }
-        let numbers = [&self.bias, &self.gains, &self.offsets, &self.scales];
-        let single = [self.taps, self.share, self.square, self.usual, self.spread];
+        let numbers = [&gauge.bias, &gauge.gains, &gauge.offsets, &gauge.scales];
+        let single = [
+            gauge.taps,
+            gauge.share,
+            gauge.square,
+            self.usual,
+            self.spread,
+        ];
         let finite = numbers
             .into_iter()
             .flatten()
@@ -157,9 +174,15 @@ impl Unknown {
     }
 }
 
-fn dot<'a>(rounded: &[i8], numbers: impl IntoIterator<Item = &'a f32>) -> f32 {
-    let numbers = rounded.iter().zip(numbers);
-    numbers.map(|(a, b)| f32::from(*a) * b).sum()
+/// In eight sums, which a processor adds side by side.
+fn dot(rounded: &[i8], numbers: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    for (rounded, numbers) in rounded.chunks(8).zip(numbers.chunks(8)) {
+        for (sum, (a, b)) in sums.iter_mut().zip(rounded.iter().zip(numbers)) {
+            *sum += f32::from(*a) * b;
+        }
+    }
+    sums.iter().sum()
 }
 
 /// The share of a standard normal distribution below `x`, to 1e-7 (Abramowitz and Stegun, 7.1.26).

@@ -1,6 +1,6 @@
 //! Inner products of class means and of examples.
 
-use ndarray::{Array2, ArrayView2, Axis, LinalgScalar, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, LinalgScalar, s};
 
 use crate::head::design::Design;
 
@@ -18,6 +18,22 @@ impl Grams {
         Self {
             last: inner_products(design.embedding()),
             taps: inner_products(design.taps()),
+        }
+    }
+
+    /// Of features with the taps at `taps`.
+    pub fn at(&self, taps: f64) -> Array2<f64> {
+        let mut gram = self.last.clone();
+        gram.scaled_add(taps * taps, &self.taps);
+        gram
+    }
+
+    /// Of some of the examples.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let of = |gram: &Array2<f64>| gram.select(Axis(0), rows).select(Axis(1), rows);
+        Self {
+            last: of(&self.last),
+            taps: of(&self.taps),
         }
     }
 }
@@ -55,6 +71,17 @@ pub struct Centred {
     pub means_rows: Array2<f64>,
     /// and of the latter.
     pub within: Array2<f64>,
+    pub centre: Centre,
+}
+
+/// Products of the classes' centre, with the taps at their length,
+pub struct Centre {
+    /// with examples,
+    pub rows: Array1<f64>,
+    /// with class means,
+    pub means: Array1<f64>,
+    /// and with itself.
+    pub square: f64,
 }
 
 impl Centred {
@@ -65,8 +92,7 @@ impl Centred {
             .into_iter()
             .map(|count| 1.0 / count as f64)
             .collect();
-        let mut gram = grams.last.clone();
-        gram.scaled_add(taps * taps, &grams.taps);
+        let gram = grams.at(taps);
         // Of class means and rows, and of class means.
         let mut by_class = Array2::<f64>::zeros((classes, rows));
         for (row, &label) in gram.outer_iter().zip(&design.labels) {
@@ -76,15 +102,18 @@ impl Centred {
         for (column, &label) in by_class.axis_iter(Axis(1)).zip(&design.labels) {
             between.column_mut(label).scaled_add(shares[label], &column);
         }
-        let centre_rows = by_class.sum_axis(Axis(0)) / classes as f64;
-        let centre_means = between.sum_axis(Axis(0)) / classes as f64;
-        let centre = centre_means.sum() / classes as f64;
+        let means = between.sum_axis(Axis(0)) / classes as f64;
+        let centre = Centre {
+            rows: by_class.sum_axis(Axis(0)) / classes as f64,
+            square: means.sum() / classes as f64,
+            means,
+        };
         let means_rows = Array2::from_shape_fn((classes, rows), |(k, j)| {
             let label = design.labels[j];
-            by_class[(k, j)] - centre_rows[j] - between[(k, label)] + centre_means[label]
+            by_class[(k, j)] - centre.rows[j] - between[(k, label)] + centre.means[label]
         });
         let means = Array2::from_shape_fn((classes, classes), |(k, l)| {
-            between[(k, l)] - centre_means[k] - centre_means[l] + centre
+            between[(k, l)] - centre.means[k] - centre.means[l] + centre.square
         });
         let mut within = gram;
         for (i, mut row) in within.outer_iter_mut().enumerate() {
@@ -102,6 +131,7 @@ impl Centred {
             means,
             means_rows,
             within,
+            centre,
         }
     }
 }

@@ -25,8 +25,6 @@ use crate::head::calibrate::Judged;
 pub struct LeftOut {
     /// Of examples whose class has another burst.
     pub judged: Judged,
-    /// The judged examples' squared distances from the centre of all classes.
-    pub distances: Vec<f64>,
     /// What each class's logit is lessened by: half its mean's squared length, as far as the mean is
     /// to be believed.
     pub halves: Array1<f64>,
@@ -38,7 +36,7 @@ pub struct LeftOut {
 /// How far class means are to be believed, 0..1; the rest is the prior's, which has them at the centre.
 /// One number for all classes, by the bursts that they have in the mean: a class of few bursts gets no
 /// other handicap than one of many.
-fn belief(taught: &Taught) -> f64 {
+pub fn belief(taught: &Taught) -> f64 {
     let bursts = taught.bursts_of.iter().sum::<f64>() / taught.bursts_of.len() as f64;
     bursts / (bursts + PRIOR)
 }
@@ -56,7 +54,6 @@ impl LeftOut {
         let share = 1.0 / classes as f64;
         let belief = belief(taught);
         let mut judged = Judged::new(classes);
-        let mut distances = Vec::new();
         let (mut of_rows, mut left_of) = (Vec::new(), Vec::new());
         let mut seen = Seen::default();
         let pairs = taught.bursts.iter().zip(bursts).enumerate();
@@ -126,21 +123,11 @@ impl LeftOut {
                 });
                 judged.push(taught.rows[rows[i]], own, logits);
                 of_rows.push(place);
-                let gained = rows_v.row(i).dot(&inverse).dot(&rows_v.row(i));
-                distances.push(
-                    means[(own, own)]
-                        + u_u[i * size + i]
-                        + share * share * t_t
-                        + 2.0 * m_u(own, i)
-                        + 2.0 * share * (m_t[own] + u_t[i])
-                        + gained,
-                );
             }
         }
         judged.had = mean(&left_of).unwrap_or(1.0);
         Self {
             judged,
-            distances,
             halves: means.diag().mapv(|square| belief * square / 2.0),
             bursts: of_rows,
             noise: seen.noise(taught),

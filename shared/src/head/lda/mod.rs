@@ -23,6 +23,7 @@ mod spectrum;
 mod taught;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod whole;
 
 use ndarray::{Array1, Array2, Axis};
@@ -31,7 +32,7 @@ use super::{
     Linear,
     calibrate::{self, Fit, Judged},
     design::{Burst, Design},
-    unknown::{Ruler, Unknown},
+    unknown::Unknown,
 };
 use centred::Grams;
 use leave_out::LeftOut;
@@ -59,9 +60,6 @@ const JUDGED: usize = 512;
 /// The power of the number of bursts that the points' losses are multiplied by: at 0 all points are
 /// trusted alike, at 1 as if their losses were likelihoods of independent trials.
 const TRUST: f64 = 0.75;
-/// So many of the scatter's main directions are looked at for the question whether a frame shows
-/// anything taught: for that they are a better measure than all.
-const DIRECTIONS: usize = 32;
 
 /// One shrinkage at one length of the taps.
 struct Point {
@@ -90,33 +88,33 @@ struct Bench {
 pub(super) fn fit(design: &Design) -> (Linear, Judged, Option<Unknown>) {
     let bursts = design.by_burst();
     if design.rows() <= MIXED {
-        return combine(design, &choose(design, &bursts));
+        let grams = Grams::new(design);
+        return combine(design, &grams, &choose(design, &grams, &bursts));
     }
     let rows: Vec<usize> = some(&bursts, CHOOSING)
         .into_iter()
         .flat_map(|burst| burst.rows)
         .collect();
     let few = design.select(&rows);
-    let benches = choose(&few, &few.by_burst());
+    let grams = Grams::new(&few);
+    let benches = choose(&few, &grams, &few.by_burst());
     let (taps, shrinkage) = one(&benches);
     let whole = Whole::new(design, taps, shrinkage, &bursts, &some(&bursts, JUDGED));
     let LeftOut { judged, halves, .. } =
         LeftOut::new(&whole.taught, &whole.products).fair(&whole.taught);
     let linear = linear(design, whole.discriminants, &halves);
-    (linear, judged, unknown(&few, &benches))
+    (linear, judged, unknown(&few, &grams, &benches))
 }
 
 /// All points with their shares, which add up to 1.
-fn choose(design: &Design, bursts: &[Burst]) -> Vec<Bench> {
+fn choose(design: &Design, grams: &Grams, bursts: &[Burst]) -> Vec<Bench> {
     let plain = design.taps().is_empty();
     let lengths = if plain { &TAPS[..1] } else { &TAPS };
-    let grams = Grams::new(design);
     let bench = |taps: f64, shrinkages: &[f64]| {
-        let spectrum = Spectrum::new(design, &grams, taps, bursts);
+        let spectrum = Spectrum::new(design, grams, taps, bursts);
         let points = shrinkages.iter().map(|&shrinkage| {
-            let left_out =
-                LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage, usize::MAX))
-                    .fair(&spectrum.taught);
+            let left_out = LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage))
+                .fair(&spectrum.taught);
             let fit = calibrate::sharpness(&left_out.judged);
             let fit = fit.unwrap_or(Fit {
                 sharpness: 1.0,
@@ -188,7 +186,7 @@ fn some(bursts: &[Burst], most: usize) -> Vec<Burst> {
 }
 
 /// The sum of what the points say. No bench, or one without points, says nothing.
-fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknown>) {
+fn combine(design: &Design, grams: &Grams, benches: &[Bench]) -> (Linear, Judged, Option<Unknown>) {
     let mut weights = Array2::<f32>::zeros((design.classes, design.features.ncols()));
     let mut halves = Array1::<f64>::zeros(design.classes);
     let mut judged = Judged::new(design.classes);
@@ -203,7 +201,7 @@ fn combine(design: &Design, benches: &[Bench]) -> (Linear, Judged, Option<Unknow
     (
         linear(design, weights, &halves),
         judged,
-        unknown(design, benches),
+        unknown(design, grams, benches),
     )
 }
 
@@ -218,35 +216,9 @@ fn centre(design: &Design) -> Array1<f32> {
 }
 
 /// What is not known, by the likeliest point.
-fn unknown(design: &Design, benches: &[Bench]) -> Option<Unknown> {
+fn unknown(design: &Design, grams: &Grams, benches: &[Bench]) -> Option<Unknown> {
     let points = benches.iter();
     let points = points.flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
     let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
-    let (spectrum, shrinkage) = (&bench.spectrum, point.shrinkage);
-    let bursts = spectrum.taught.bursts_of.iter().sum::<f64>() / design.classes as f64;
-    let share = 1.0 - (1.0 + 1.0 / (bursts + PRIOR)) / (1.0 + 1.0 / PRIOR);
-    let products = spectrum.products(shrinkage, DIRECTIONS);
-    let left_out = LeftOut::new(&spectrum.taught, &products).fair(&spectrum.taught);
-    let reached = left_out.judged.each().zip(left_out.distances);
-    let reached = reached.map(|(logits, distance)| {
-        logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) - share * distance / 2.0
-    });
-    let reached: Vec<f64> = reached.collect();
-    let gains = spectrum.gains(shrinkage, DIRECTIONS);
-    let points = [(shrinkage, 1.0)].into_iter();
-    let ruler = Ruler {
-        last: design.last,
-        taps: spectrum.taps,
-        share,
-        discriminants: spectrum.discriminants(design, points, DIRECTIONS),
-        halves: left_out.halves,
-        centre: centre(design),
-        directions: spectrum.directions(design, DIRECTIONS),
-        gains: gains
-            .iter()
-            .take(DIRECTIONS)
-            .map(|&gain| gain as f32)
-            .collect(),
-    };
-    Unknown::new(&ruler, &reached)
+    usual::unknown(design, grams, &bench.spectrum, point.shrinkage)
 }

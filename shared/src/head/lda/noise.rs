@@ -20,6 +20,16 @@ impl Noise {
     pub fn of_mean(&self, examples: f64, squares: f64) -> f64 {
         self.example / examples + self.burst * squares / (examples * examples)
     }
+
+    /// Variance of a class's mean.
+    pub fn of_class(&self, taught: &Taught, class: usize) -> f64 {
+        self.of_mean(taught.examples_of[class], taught.squares_of[class])
+    }
+
+    /// The same as a share of the variance of single examples, 0..=1.
+    pub fn doubt(&self, taught: &Taught, class: usize) -> f64 {
+        self.of_class(taught, class) / (self.example + self.burst).max(f64::MIN_POSITIVE)
+    }
 }
 
 /// What bursts show of it.

@@ -50,6 +50,7 @@ impl Spectrum {
                     .select(Axis(0), &taught.rows)
                     .select(Axis(1), &taught.rows),
                 means: centred.means,
+                centre: centred.centre,
             },
             values,
             back,
@@ -66,13 +67,46 @@ impl Spectrum {
         gains
     }
 
-    /// With the scatter that of its first `most` eigenvectors.
-    pub fn products(&self, shrinkage: f64, most: usize) -> Products {
+    /// Squared lengths of class means less their centre, with the scatter that of its first `most`
+    /// eigenvectors.
+    pub fn squares(&self, shrinkage: f64, most: usize) -> Array1<f64> {
         let gains = self.gains(shrinkage, most);
-        let used = most.min(gains.len());
-        let kept = gains.slice(s![..used]).mapv(|gain| 1.0 - gain);
+        let taken = self.means_on.mapv(|on| on * on).dot(&gains);
+        &self.centred.means.diag() - &taken
+    }
+
+    /// What is at hand of something that is no example: its `products` with the examples, and its
+    /// `square`. The same products and square in A, of `gains`: with class means less their centre, and
+    /// of what it is less the centre.
+    pub fn read(
+        &self,
+        gains: &Array1<f64>,
+        products: &Array1<f64>,
+        square: f64,
+    ) -> (Array1<f64>, f64) {
+        let (centre, taught) = (&self.centred.centre, &self.taught);
+        let mut with_means = Array1::<f64>::zeros(taught.examples_of.len());
+        for burst in &taught.bursts {
+            let rows = burst.rows.iter().map(|&row| products[taught.rows[row]]);
+            with_means[burst.class] += rows.sum::<f64>() / taught.examples_of[burst.class];
+        }
+        let with_centre = with_means.mean().unwrap_or(0.0);
+        // The columns of `back` add up to 0 over every class, so that examples need not be less their
+        // class's mean.
+        let along = self.back.dot(&(products - &centre.rows));
+        let gained = &along * gains;
+        let with_means = with_means - &centre.means + (centre.square - with_centre);
+        (
+            with_means - self.means_on.dot(&gained),
+            square - 2.0 * with_centre + centre.square - along.dot(&gained),
+        )
+    }
+
+    pub fn products(&self, shrinkage: f64) -> Products {
+        let gains = self.gains(shrinkage, usize::MAX);
+        let kept = gains.mapv(|gain| 1.0 - gain);
         let gained = &self.means_on * &gains.view().insert_axis(Axis(0));
-        let means_kept = &self.means_on.slice(s![.., ..used]) * &kept.view().insert_axis(Axis(0));
+        let means_kept = &self.means_on * &kept.view().insert_axis(Axis(0));
         let bursts = self.taught.bursts.iter().map(|burst| {
             let size = burst.rows.len();
             let mut of_burst = OfBurst {
@@ -96,7 +130,7 @@ impl Spectrum {
             bursts: bursts.collect(),
             means: &self.centred.means - &gained.dot(&self.means_on.t()),
             means_rows: &self.centred.means_rows - &gained.dot(&self.rows_on.t()),
-            means_along: means_kept.dot(&self.rows_on.slice(s![.., ..used]).t()),
+            means_along: means_kept.dot(&self.rows_on.t()),
         }
     }
 

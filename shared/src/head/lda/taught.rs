@@ -3,6 +3,7 @@
 use crate::head::design::{Burst, Design};
 
 /// The examples that are judged by heads without their burst, and how many there are of each class.
+#[derive(Clone)]
 pub struct Taught {
     /// The judged examples' places in the design,
     pub rows: Vec<usize>,

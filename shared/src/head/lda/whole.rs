@@ -43,6 +43,7 @@ impl Whole {
             means: means_means,
             means_rows,
             mut within,
+            ..
         } = Centred::new(design, &Grams::new(design), taps);
         let added = shrinkage * unit(within.diag().sum(), design.rows());
         within.diag_mut().mapv_inplace(|v| v + added);
