@@ -28,6 +28,10 @@ pub(super) struct Worthwhile {
     /// With the layer as it was, and as it is then.
     pub before: Calibration,
     pub after: Calibration,
+    /// What the samples are called then and then by heads that had not seen them; `None` of those that
+    /// could not be held back.
+    pub called_before: Vec<Option<usize>>,
+    pub called_after: Vec<Option<usize>>,
 }
 
 /// What was said of samples, and which class they are.
@@ -55,7 +59,7 @@ pub(super) fn validate(
     }
     // With the layer as it is, and after each look.
     let mut said: Vec<Said> = vec![Said::new(); 1 + PASSES / LOOK];
-    let mut asked: Vec<Burst> = Vec::new();
+    let mut asked: Vec<usize> = Vec::new();
     for fold in 0..FOLDS {
         let part = |is_held: bool| -> Vec<Sample<'_>> {
             let of = samples.iter().zip(&folds);
@@ -63,7 +67,7 @@ pub(super) fn validate(
             part.map(|(sample, _)| *sample).collect()
         };
         let (held, taught) = (part(true), part(false));
-        asked.extend(held.iter().map(burst));
+        asked.extend((0..samples.len()).filter(|&row| folds[row] == Some(fold)));
         let mut lesson = Lesson::new(layer, &taught, threads);
         for (look, said) in said.iter_mut().enumerate() {
             let had = look.saturating_sub(1) * LOOK;
@@ -90,13 +94,23 @@ pub(super) fn validate(
     let best = judged.min_by(|(_, (a, _)), (_, (b, _))| a.loss.total_cmp(&b.loss));
     Ok(best.and_then(|(look, (after, losses))| {
         let pairs = losses_before.iter().zip(losses);
-        let gains = asked
-            .into_iter()
-            .zip(pairs.map(|(before, after)| before - after));
-        is_sure(&means(gains)).then_some(Worthwhile {
+        let of = asked.iter().map(|&row| burst(&samples[row]));
+        let gains = of.zip(pairs.map(|(before, after)| before - after));
+        let called = |said: &Said| {
+            let mut called = vec![None; samples.len()];
+            for (&row, (answers, _)) in asked.iter().zip(said) {
+                let best = answers.iter();
+                let best = best.max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+                called[row] = best.map(|answer| answer.class);
+            }
+            called
+        };
+        is_sure(&means(gains)).then(|| Worthwhile {
             passes: look * LOOK,
             before,
             after,
+            called_before: called(&said[0]),
+            called_after: called(&said[look]),
         })
     }))
 }
