@@ -149,8 +149,12 @@ impl Start<'_> {
             config.camera.view,
             config.guard,
         );
-        let source = source(config, proof.slots.as_ref());
-        let mut trainer = trainer.tuning(Tuner::new(config.tuning, source));
+        // A scene is the same on every machine, however long one takes for it.
+        let tuner = match scene {
+            None => Tuner::new(config.tuning, source(config, proof.slots.as_ref())),
+            Some(_) => None,
+        };
+        let mut trainer = trainer.tuning(tuner);
         let knowledge = trainer.start()?;
         warnings.extend(trainer.warnings());
         warnings.extend(config.panel.strangers(&knowledge.classes));

@@ -24,7 +24,7 @@ use crate::{
     upkeep::{Reply, Request},
 };
 pub use job::{Job, Knowledge, Outcome, Report, TrainError};
-pub use tune::{Settings, Source, Tuner};
+pub use tune::{Finding, Settings, Source, Tuner};
 
 enum Change {
     Renamed { from: String, to: String },
@@ -253,19 +253,13 @@ impl Trainer {
                 }
                 !matches!(next, Ok(None))
             };
-            let outcome = self.tune(asked, current);
-            let warnings = self.warnings();
-            if outcome.is_some() || !warnings.is_empty() {
-                let (outcome, knowledge) = match outcome {
-                    Some((outcome, knowledge)) => (outcome, knowledge),
-                    None => (Outcome::Untold, current.clone()),
-                };
+            if let Some((outcome, knowledge)) = self.tune(asked, current) {
                 *current = knowledge;
                 let report = Report {
                     of_panel: false,
                     result: Ok(outcome),
                     knowledge: current.clone(),
-                    warnings,
+                    warnings: self.warnings(),
                 };
                 outbox.send(report).ok()?;
             }

@@ -20,7 +20,7 @@ use crate::{
     show::Show,
     slots::Proof,
     stop::Stop,
-    trainer::{Job, Knowledge, Outcome, Report},
+    trainer::{Finding, Job, Knowledge, Outcome, Report},
     upkeep::{Request, Server},
 };
 
@@ -350,7 +350,7 @@ impl<W: Write> Watch<'_, W> {
         }
         match &result {
             Ok(outcome) => {
-                if !matches!(outcome, Outcome::Tuned(_) | Outcome::Untold) {
+                if !matches!(outcome, Outcome::Tuned(_)) {
                     self.show.disk_full(false);
                 }
                 match outcome {
@@ -363,10 +363,9 @@ impl<W: Write> Watch<'_, W> {
                     Outcome::Learned { .. } => self.show.once(Once::Learned),
                     Outcome::Undone { .. } => self.show.once(Once::Undone),
                     Outcome::ClassAdded { .. } => self.show.once(Once::ClassAdded),
-                    Outcome::Kept { .. } | Outcome::Tuned(_) | Outcome::Untold => {}
+                    Outcome::Kept { .. } | Outcome::Tuned(_) => {}
                 }
                 self.log.write(&match outcome {
-                    Outcome::Untold => return self.log_state(before, now),
                     Outcome::Learned {
                         class,
                         samples,
@@ -394,7 +393,10 @@ impl<W: Write> Watch<'_, W> {
                         time,
                         better: self.knowledge.tuned.is_some(),
                         samples: tried.samples,
-                        passes: tried.passes,
+                        passes: match tried.finding {
+                            Finding::Better { passes, .. } => passes,
+                            _ => 0,
+                        },
                         seconds: tried.seconds,
                         text: tried.to_string(),
                     },

@@ -125,8 +125,6 @@ pub enum Outcome {
     },
     /// The last layer was retrained while nobody taught.
     Tuned(Tried),
-    /// There are only warnings.
-    Untold,
     /// Something was changed from outside, in words.
     Kept {
         change: String,

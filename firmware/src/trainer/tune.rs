@@ -18,6 +18,7 @@ use lastlayer_shared::{
     backbone::Backbone,
     error::one_line,
     file::sha256,
+    frame::Frame,
     guard::{self, Judged, Opinion},
     head::{Head, Judgement, Kind},
     package::Package,
@@ -107,42 +108,58 @@ impl Tuned {
 #[derive(Clone, Debug)]
 pub struct Tried {
     pub samples: usize,
-    /// How often the layer saw every sample; 0 where it is not used.
-    pub passes: usize,
     pub seconds: f64,
-    /// Mean cross-entropy of held-back samples before and with it, in nats, where it is used.
-    loss: Option<(f64, f64)>,
-    /// Why it is not, where the samples have not said so themselves.
-    why: Option<&'static str>,
+    pub finding: Finding,
+}
+
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// The new layer is used.
+    Better {
+        /// How often it saw every sample.
+        passes: usize,
+        /// Mean cross-entropy of the samples held back with the layer before and with it, in nats.
+        before: f64,
+        after: f64,
+    },
+    NotBetter,
+    /// The guard would not have it.
+    TooDear,
+    Failed(String),
 }
 
 impl fmt::Display for Tried {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            samples, seconds, ..
-        } = self;
-        match (self.loss, self.why) {
-            (Some((before, after)), _) => write!(
-                out,
-                "the last layer was retrained on {samples} samples in {seconds:.0} s: the loss on those \
-                 held back fell from {before:.3} to {after:.3}"
-            ),
-            (None, why) => write!(
-                out,
-                "the last layer stays as it is: {} ({samples} samples, {seconds:.0} s)",
-                why.unwrap_or("samples held back are not told better with another")
-            ),
-        }
+        let reason = match &self.finding {
+            Finding::Better { before, after, .. } => {
+                return write!(
+                    out,
+                    "the network's last layer learned from {} samples in {:.0} s: the loss on those held \
+                     back fell from {before:.3} to {after:.3}",
+                    self.samples, self.seconds
+                );
+            }
+            Finding::NotBetter => "samples that were held back are told no better with another",
+            Finding::TooDear => "a class would pay for another",
+            Finding::Failed(why) => why,
+        };
+        write!(out, "the network's last layer stays as it is: {reason}")
     }
 }
 
-/// Why nothing came of it.
+/// Why there is nothing to tell.
 enum Ended {
     /// Something is to be done that comes first.
     Asked,
-    /// It cannot be done with this package, or these samples, and there is nothing to say about it.
+    /// This package's network has no such layer, or there are too many samples.
     Unfit,
     Failed(String),
+}
+
+impl Ended {
+    fn failed(error: impl std::error::Error + 'static) -> Self {
+        Self::Failed(one_line(&error))
+    }
 }
 
 impl Trainer {
@@ -159,43 +176,35 @@ impl Trainer {
         }
     }
 
-    /// Retrains the last layer. `asked`: something else is to be done. `None` where nothing came of it that
-    /// need be told.
+    /// Retrains the last layer, unless `asked` says that something else is to be done. `None` where there
+    /// is nothing to tell.
     pub(super) fn tune(
         &mut self,
-        mut asked: impl FnMut() -> bool,
+        asked: impl FnMut() -> bool,
         current: &Knowledge,
     ) -> Option<(Outcome, Knowledge)> {
         let start = Instant::now();
-        let mut going = || match asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let ended = self.try_tuning(&mut going, start);
-        // An error may have been the end of it: a trainer that is asked to end reads no further.
-        let is_asked = going().is_break();
-        match ended {
-            Ok((tried, tuned)) => {
-                self.is_tuned();
-                let knowledge = Knowledge {
-                    tuned: tuned.map(Arc::new),
-                    ..current.clone()
-                };
-                Some((Outcome::Tuned(tried), knowledge))
-            }
-            Err(Ended::Asked) => None,
-            Err(_) if is_asked => None,
+        let samples = current.counts.iter().sum();
+        let (finding, tuned) = match self.try_tuning(asked) {
+            Ok(found) => found,
+            Err(Ended::Failed(why)) => (Finding::Failed(why), None),
+            Err(Ended::Asked) => return None,
             Err(Ended::Unfit) => {
                 self.is_tuned();
-                None
+                return None;
             }
-            Err(Ended::Failed(why)) => {
-                self.is_tuned();
-                self.warnings
-                    .push(format!("the last layer cannot be retrained: {why}"));
-                None
-            }
-        }
+        };
+        self.is_tuned();
+        let knowledge = Knowledge {
+            tuned: tuned.map(Arc::new),
+            ..current.clone()
+        };
+        let tried = Tried {
+            samples,
+            seconds: start.elapsed().as_secs_f64(),
+            finding,
+        };
+        Some((Outcome::Tuned(tried), knowledge))
     }
 
     fn is_tuned(&mut self) {
@@ -206,10 +215,8 @@ impl Trainer {
 
     fn try_tuning(
         &self,
-        going: &mut impl FnMut() -> ControlFlow<()>,
-        start: Instant,
-    ) -> Result<(Tried, Option<Tuned>), Ended> {
-        let failed = |error: &dyn std::error::Error| Ended::Failed(one_line(error));
+        mut asked: impl FnMut() -> bool,
+    ) -> Result<(Finding, Option<Tuned>), Ended> {
         let tuner = self.tuner.as_ref().ok_or(Ended::Unfit)?;
         let classes = self.teachings.classes();
         let examples = self.teachings.examples(&classes);
@@ -220,21 +227,28 @@ impl Trainer {
         if sha256(&bytes) != self.teachings.package_id() {
             return Err(Ended::Failed("the package's file has changed".into()));
         }
-        let package = Package::from_bytes(&bytes).map_err(|error| failed(&error))?;
+        let package = Package::from_bytes(&bytes).map_err(Ended::failed)?;
         drop(bytes);
         let preprocess = &package.preprocess;
-        let cut = Cut::of(&package.backbone, preprocess).map_err(|error| failed(&error))?;
+        let cut = Cut::of(&package.backbone, preprocess).map_err(Ended::failed)?;
         let cut = cut.ok_or(Ended::Unfit)?;
-        let maps = self.maps(&cut, &package, &classes, going)?;
-        let last = self.layout.last();
+        let mut trunk = cut.trunk(preprocess).map_err(Ended::failed)?;
+        let mut maps = Vec::with_capacity(examples.len());
+        let mut last = None;
+        for crop in self.teachings.crops(&package, &classes) {
+            if asked() {
+                return Err(Ended::Asked);
+            }
+            let crop = crop.map_err(Ended::failed)?;
+            let crop = in_size(&crop, preprocess).map_err(Ended::Failed)?;
+            maps.push(trunk.map(&crop).map_err(Ended::failed)?);
+            last = Some(crop);
+        }
+        drop(trunk);
         let taps: Vec<Vec<f32>> = examples
             .iter()
-            .map(|example| {
-                example.embedding[last..]
-                    .iter()
-                    .map(|v| v.to_f32())
-                    .collect()
-            })
+            .map(|example| &example.embedding[self.layout.last()..])
+            .map(|taps| taps.iter().map(|v| v.to_f32()).collect())
             .collect();
         let samples: Vec<Sample<'_>> = examples
             .iter()
@@ -247,112 +261,74 @@ impl Trainer {
             })
             .collect();
         let mut is_asked = false;
-        let found = tune(&cut.layer, &self.layout, &samples, threads(), |_| {
-            let going = going();
-            is_asked = going.is_break();
-            going
-        });
-        let found = found.map_err(|error| failed(&error))?;
+        let going = |_| {
+            is_asked |= asked();
+            match is_asked {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let found = tune(&cut.layer, &self.layout, &samples, threads(), going);
+        let found = found.map_err(Ended::failed)?;
         if is_asked {
             return Err(Ended::Asked);
         }
-        let mut tried = Tried {
-            samples: samples.len(),
-            passes: 0,
-            seconds: 0.0,
-            loss: None,
-            why: None,
+        let Some((found, crop)) = found.zip(last) else {
+            return Ok((Finding::NotBetter, None));
         };
-        let tuned = match found {
-            None => None,
-            Some(found) => {
-                let judged = Judged::both(&examples, &found.called_before, &found.called_after);
-                match guard::judge(&self.guard, &judged) {
-                    (Opinion::TooDear { .. }, _) => {
-                        tried.why = Some("a class would pay for it");
-                        None
-                    }
-                    _ => {
-                        let head = found.head(Kind::default(), &self.layout, &samples);
-                        let head = head.map_err(|error| failed(&error))?;
-                        let backbone = beside(&cut, &found.layer, preprocess, &samples, || {
-                            self.teachings.crops(&package, &classes)
-                        })?;
-                        tried.passes = found.passes;
-                        tried.loss = Some((found.before, found.after));
-                        Some(Tuned { backbone, head })
-                    }
-                }
-            }
-        };
-        tried.seconds = start.elapsed().as_secs_f64();
-        Ok((tried, tuned))
-    }
-
-    /// Of all samples, in the order of the examples.
-    fn maps(
-        &self,
-        cut: &Cut,
-        package: &Package,
-        classes: &[String],
-        going: &mut impl FnMut() -> ControlFlow<()>,
-    ) -> Result<Vec<Map>, Ended> {
-        let failed = |error: &dyn std::error::Error| Ended::Failed(one_line(error));
-        let mut trunk = cut
-            .trunk(&package.preprocess)
-            .map_err(|error| failed(&error))?;
-        let mut maps = Vec::new();
-        for crop in self.teachings.crops(package, classes) {
-            if going().is_break() {
-                return Err(Ended::Asked);
-            }
-            let crop = crop.map_err(|error| failed(&error))?;
-            let crop = in_size(&crop, &package.preprocess).map_err(Ended::Failed)?;
-            maps.push(trunk.map(&crop).map_err(|error| failed(&error))?);
+        let judged = Judged::both(&examples, &found.called_before, &found.called_after);
+        if let (Opinion::TooDear { .. }, _) = guard::judge(&self.guard, &judged) {
+            return Ok((Finding::TooDear, None));
         }
-        Ok(maps)
+        let head = found.head(Kind::default(), &self.layout, &samples);
+        let tuned = Tuned {
+            head: head.map_err(Ended::failed)?,
+            backbone: beside(&cut, &found.layer, preprocess)?,
+        };
+        let map = samples[samples.len() - 1].map;
+        is_as_taught(&tuned.backbone, &crop, [&cut.layer, &found.layer], map)?;
+        let finding = Finding::Better {
+            passes: found.passes,
+            before: found.before,
+            after: found.after,
+        };
+        Ok((finding, Some(tuned)))
     }
 }
 
-/// The network with both layers, once it was seen that it says what it should of the first sample.
-fn beside<'a, I>(
-    cut: &Cut,
-    layer: &Layer,
-    preprocess: &Preprocess,
-    samples: &[Sample<'_>],
-    crops: impl Fn() -> I,
-) -> Result<Backbone, Ended>
-where
-    I: Iterator<Item = Result<std::borrow::Cow<'a, [u8]>, crate::memory::MemoryError>>,
-{
-    let failed = |error: &dyn std::error::Error| Ended::Failed(one_line(error));
+/// The network with both layers.
+fn beside(cut: &Cut, layer: &Layer, preprocess: &Preprocess) -> Result<Backbone, Ended> {
     let onnx = cut.beside(layer);
-    let onnx = onnx.ok_or_else(|| Ended::Failed("its network cannot hold another layer".into()))?;
-    let backbone = Backbone::load_tuned(&onnx, preprocess).map_err(|error| failed(&error))?;
-    drop(onnx);
-    let (Some(sample), Some(crop)) = (samples.first(), crops().next()) else {
-        return Err(Ended::Unfit);
-    };
-    let crop = crop.map_err(|error| failed(&error))?;
-    let crop = in_size(&crop, preprocess).map_err(Ended::Failed)?;
-    let mut embedder = backbone.embedder().map_err(|error| failed(&error))?;
-    let said = embedder.embed_crop(&crop).map_err(|error| failed(&error))?;
-    let (embedding, tuned) = said.split_at_checked(backbone.width()).unwrap_or_default();
-    let last = &embedding[..backbone.layout().last().min(embedding.len())];
-    let is_so =
-        is_near(last, &cut.layer.embed(sample.map)) && is_near(tuned, &layer.embed(sample.map));
-    match is_so {
-        true => Ok(backbone),
+    let onnx = onnx.ok_or_else(|| Ended::Failed("the network cannot hold another".into()))?;
+    Backbone::load_tuned(&onnx, preprocess).map_err(Ended::failed)
+}
+
+/// Whether the network with both layers says of a crop what each of them says of its map.
+fn is_as_taught(
+    backbone: &Backbone,
+    crop: &Frame,
+    layers: [&Layer; 2],
+    map: &Map,
+) -> Result<(), Ended> {
+    let mut embedder = backbone.embedder().map_err(Ended::failed)?;
+    let said = embedder.embed_crop(crop).map_err(Ended::failed)?;
+    let last = said.get(..backbone.layout().last());
+    let tuned = said.get(backbone.width()..);
+    let pairs = [last, tuned].into_iter().zip(layers);
+    let mut pairs =
+        pairs.map(|(said, layer)| said.is_some_and(|said| is_near(said, &layer.embed(map))));
+    match pairs.all(|is_near| is_near) {
+        true => Ok(()),
         false => Err(Ended::Failed(
-            "the network with the new layer does not say what it should".into(),
+            "the network with another does not say what it was taught to".into(),
         )),
     }
 }
 
 fn is_near(a: &[f32], b: &[f32]) -> bool {
-    let square = |numbers: &mut dyn Iterator<Item = f32>| numbers.map(|v| v * v).sum::<f32>();
-    let off = square(&mut a.iter().zip(b).map(|(a, b)| a - b));
-    a.len() == b.len() && off <= OFF * OFF * square(&mut b.iter().copied())
+    let off = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let all = b.iter().map(|b| b.powi(2)).sum::<f32>();
+    a.len() == b.len() && off <= OFF * OFF * all
 }
 
 /// One is left for watching.
