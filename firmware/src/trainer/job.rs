@@ -93,10 +93,14 @@ pub struct Knowledge {
 impl Knowledge {
     /// `None` where nothing can be said.
     pub fn judge(&self, sight: &Sight) -> Option<Judgement> {
-        let tuned = self.tuned.as_deref();
-        // A frame may have been looked at before the tuned layer was there.
-        let tuned = tuned.and_then(|tuned| tuned.judge(sight));
-        tuned.or_else(|| self.head.as_ref()?.judge(&sight.embedding))
+        let plain = self.head.as_ref()?.judge(&sight.embedding)?;
+        let tuned = self.tuned.as_deref().and_then(|tuned| tuned.answers(sight));
+        Some(Judgement {
+            answers: tuned.unwrap_or(plain.answers),
+            // A tuned layer knows the samples that it learned from, and beside these all that is new
+            // looks strange.
+            familiarity: plain.familiarity,
+        })
     }
 }
 

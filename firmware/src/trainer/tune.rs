@@ -20,7 +20,7 @@ use lastlayer_shared::{
     file::sha256,
     frame::Frame,
     guard::{self, Judged, Opinion},
-    head::{Head, Judgement, Kind},
+    head::{Answer, Head, Kind},
     package::Package,
     preprocess::Preprocess,
     tuning::{Cut, Layer, Map, Sample, tune},
@@ -93,14 +93,14 @@ pub struct Tuned {
 }
 
 impl Tuned {
-    /// `None` where the frame was looked at by another network.
-    pub fn judge(&self, sight: &Sight) -> Option<Judgement> {
+    /// `None` where the frame was looked at by the network of before.
+    pub fn answers(&self, sight: &Sight) -> Option<Vec<Answer>> {
         let layout = self.backbone.layout();
         if sight.tuned.len() != layout.last() {
             return None;
         }
         let taps = sight.embedding.get(layout.last()..)?;
-        self.head.judge(&[&sight.tuned, taps].concat())
+        self.head.confidences(&[&sight.tuned, taps].concat())
     }
 }
 

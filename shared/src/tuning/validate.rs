@@ -15,12 +15,10 @@ use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
 
 /// Parts that the bursts of a class are held back in.
 const FOLDS: usize = 4;
-/// Fewer bursts cannot tell a small gain from luck.
+/// Fewer bursts cannot tell a gain from luck.
 const FEWEST: usize = 48;
 /// Passes between two looks at what was held back.
 const LOOK: usize = 5;
-/// The gain that is believed, in its own standard errors.
-const SURE: f64 = 1.0;
 
 /// A lesson that is worth its while.
 pub(super) struct Worthwhile {
@@ -94,8 +92,7 @@ pub(super) fn validate(
     let best = judged.min_by(|(_, (a, _)), (_, (b, _))| a.loss.total_cmp(&b.loss));
     Ok(best.and_then(|(look, (after, losses))| {
         let pairs = losses_before.iter().zip(losses);
-        let of = asked.iter().map(|&row| burst(&samples[row]));
-        let gains = of.zip(pairs.map(|(before, after)| before - after));
+        let gains = pairs.map(|(before, after)| before - after);
         let called = |said: &Said| {
             let mut called = vec![None; samples.len()];
             for (&row, (answers, _)) in asked.iter().zip(said) {
@@ -105,12 +102,22 @@ pub(super) fn validate(
             }
             called
         };
-        is_sure(&means(gains)).then(|| Worthwhile {
+        let (called_before, called_after) = (called(&said[0]), called(&said[look]));
+        let right = |called: &[Option<usize>], row: usize| {
+            f64::from(u8::from(called[row] == Some(samples[row].class)))
+        };
+        let rows = asked.iter();
+        let rightly = rows.map(|&row| right(&called_after, row) - right(&called_before, row));
+        // Likelier alone is not enough: of a layer that learned too much the answers that are right are
+        // more so, and fewer.
+        let bursts: Vec<Burst> = asked.iter().map(|&row| burst(&samples[row])).collect();
+        let is_better = gain(&bursts, gains) > 0.0 && gain(&bursts, rightly) >= 0.0;
+        is_better.then_some(Worthwhile {
             passes: look * LOOK,
             before,
             after,
-            called_before: called(&said[0]),
-            called_after: called(&said[look]),
+            called_before,
+            called_after,
         })
     }))
 }
@@ -134,24 +141,17 @@ fn burst(sample: &Sample<'_>) -> Burst {
     (sample.class, sample.burst)
 }
 
-/// The mean gain of every burst: its samples are near-copies, so they gain or lose together.
-fn means(gains: impl Iterator<Item = (Burst, f64)>) -> Vec<f64> {
+/// The mean over bursts of what their samples gain in the mean: these are near-copies, which gain or lose
+/// together. `bursts`: one a sample.
+fn gain(bursts: &[Burst], gains: impl Iterator<Item = f64>) -> f64 {
     let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
-    for (burst, gain) in gains {
-        let (sum, count) = of_bursts.entry(burst).or_default();
+    for (burst, gain) in bursts.iter().zip(gains) {
+        let (sum, count) = of_bursts.entry(*burst).or_default();
         *sum += gain;
         *count += 1.0;
     }
-    let of_bursts = of_bursts.into_values();
-    of_bursts.map(|(sum, count)| sum / count).collect()
-}
-
-/// Whether the mean is above 0 by more than luck.
-fn is_sure(gains: &[f64]) -> bool {
-    let count = gains.len() as f64;
-    let mean = gains.iter().sum::<f64>() / count;
-    let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / count;
-    mean > SURE * (variance / count).sqrt()
+    let means = of_bursts.values().map(|(sum, count)| sum / count);
+    means.sum::<f64>() / of_bursts.len() as f64
 }
 
 #[cfg(test)]
@@ -198,20 +198,10 @@ mod tests {
 
     #[test]
     fn near_copies_are_no_more_evidence_than_one_of_them() {
-        let copies = [0.3, 0.1, 0.2, -0.1, -0.3].into_iter();
-        let gains = copies
-            .enumerate()
-            .map(|(at, gain)| ((0, at as u32 / 3), gain));
-        let means = means(gains);
-        assert_eq!(means.len(), 2);
-        assert!((means[0] - 0.2).abs() < 1e-12 && (means[1] + 0.2).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_gain_is_sure_where_luck_is_smaller() {
-        assert!(is_sure(&[0.1, 0.2, 0.3]));
-        assert!(!is_sure(&[0.1, -0.2, 0.15]));
-        assert!(!is_sure(&[0.0; 9]));
-        assert!(!is_sure(&[]));
+        let gains = [0.3, 0.1, 0.2, -0.2, -0.4].into_iter();
+        let bursts = [(0, 4), (0, 4), (0, 4), (0, 5), (0, 5)];
+        assert!((gain(&bursts, gains) + 0.05).abs() < 1e-12);
+        // Of nothing no gain is above 0.
+        assert!(gain(&[], [].into_iter()).is_nan());
     }
 }
