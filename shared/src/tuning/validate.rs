@@ -109,9 +109,10 @@ pub(super) fn validate(
         let rows = asked.iter();
         let rightly = rows.map(|&row| right(&called_after, row) - right(&called_before, row));
         // Likelier alone is not enough: of a layer that learned too much the answers that are right are
-        // more so, and fewer.
+        // surer, and fewer.
         let bursts: Vec<Burst> = asked.iter().map(|&row| burst(&samples[row])).collect();
-        let is_better = gain(&bursts, gains) > 0.0 && gain(&bursts, rightly) >= 0.0;
+        let (likelier, more) = (Gain::new(&bursts, gains), Gain::new(&bursts, rightly));
+        let is_better = likelier.mean > 0.0 && more.mean >= -more.error;
         is_better.then_some(Worthwhile {
             passes: look * LOOK,
             before,
@@ -141,17 +142,32 @@ fn burst(sample: &Sample<'_>) -> Burst {
     (sample.class, sample.burst)
 }
 
-/// The mean over bursts of what their samples gain in the mean: these are near-copies, which gain or lose
-/// together. `bursts`: one a sample.
-fn gain(bursts: &[Burst], gains: impl Iterator<Item = f64>) -> f64 {
-    let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
-    for (burst, gain) in bursts.iter().zip(gains) {
-        let (sum, count) = of_bursts.entry(*burst).or_default();
-        *sum += gain;
-        *count += 1.0;
+/// What bursts gain in the mean.
+struct Gain {
+    mean: f64,
+    /// Its standard error.
+    error: f64,
+}
+
+impl Gain {
+    /// By what each sample gains: those of a burst are near-copies, which gain or lose together. `bursts`:
+    /// one a sample.
+    fn new(bursts: &[Burst], gains: impl Iterator<Item = f64>) -> Self {
+        let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
+        for (burst, gain) in bursts.iter().zip(gains) {
+            let (sum, count) = of_bursts.entry(*burst).or_default();
+            *sum += gain;
+            *count += 1.0;
+        }
+        let count = of_bursts.len() as f64;
+        let means = || of_bursts.values().map(|(sum, count)| sum / count);
+        let mean = means().sum::<f64>() / count;
+        let variance = means().map(|gain| (gain - mean).powi(2)).sum::<f64>() / count;
+        Self {
+            mean,
+            error: (variance / count).sqrt(),
+        }
     }
-    let means = of_bursts.values().map(|(sum, count)| sum / count);
-    means.sum::<f64>() / of_bursts.len() as f64
 }
 
 #[cfg(test)]
@@ -200,8 +216,10 @@ mod tests {
     fn near_copies_are_no_more_evidence_than_one_of_them() {
         let gains = [0.3, 0.1, 0.2, -0.2, -0.4].into_iter();
         let bursts = [(0, 4), (0, 4), (0, 4), (0, 5), (0, 5)];
-        assert!((gain(&bursts, gains) + 0.05).abs() < 1e-12);
+        let gain = Gain::new(&bursts, gains);
+        assert!((gain.mean + 0.05).abs() < 1e-12, "{}", gain.mean);
+        assert!((gain.error - 0.25 / 2f64.sqrt()).abs() < 1e-12);
         // Of nothing no gain is above 0.
-        assert!(gain(&[], [].into_iter()).is_nan());
+        assert!(Gain::new(&[], [].into_iter()).mean.is_nan());
     }
 }
