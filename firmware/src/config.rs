@@ -17,7 +17,7 @@ use crate::{
     examiner,
     log::LogFormat,
     memory::Limits,
-    outputs, panel, smoothing, trust,
+    outputs, panel, smoothing, trainer, trust,
 };
 
 /// Read where the command line names neither a configuration nor a package.
@@ -42,6 +42,7 @@ pub struct Config {
     pub burst: burst::Settings,
     pub memory: Limits,
     pub guard: guard::Settings,
+    pub tuning: trainer::Settings,
     pub update: examiner::Settings,
     pub verdict: smoothing::Settings,
     #[serde(rename = "output")]
@@ -131,6 +132,7 @@ impl Config {
         self.burst.check()?;
         self.memory.check()?;
         self.guard.check()?;
+        self.tuning.check()?;
         self.update.check()?;
         self.verdict.check().map_err(|error| error.to_string())?;
         outputs::check(&self.outputs).map_err(|error| error.to_string())
@@ -181,6 +183,7 @@ mod tests {
         assert_eq!(example.burst, defaults.burst);
         assert_eq!(example.memory, defaults.memory);
         assert_eq!(example.guard, defaults.guard);
+        assert_eq!(example.tuning, defaults.tuning);
         assert_eq!(example.update, defaults.update);
         assert_eq!(example.verdict, defaults.verdict);
         assert_eq!(example.trust, defaults.trust);
@@ -217,6 +220,7 @@ mod tests {
             "burst",
             "memory",
             "guard",
+            "tuning",
             "update",
             "verdict",
             "[output]",
@@ -236,7 +240,7 @@ mod tests {
             }
             tables += 1;
         }
-        assert_eq!(tables, 12);
+        assert_eq!(tables, 13);
     }
 
     #[test]

@@ -9,17 +9,15 @@ use std::{
 use lastlayer_shared::{
     backbone::{Backbone, Embedder},
     error::one_line,
-    frame::Frame,
     guard::{self, Judged, Opinion},
     head::Layout,
     package::Package,
-    preprocess::{Crop, INPUT_SIZES, Preprocess},
-    view::View,
 };
 use serde::Deserialize;
 
 use crate::{
     log::{Event, Log, LogError},
+    look::in_size,
     memory::Memory,
     service::Service,
     slots::{self, Network, News},
@@ -109,21 +107,7 @@ impl Network for Opened {
     }
 
     fn embed(&mut self, crop: &[u8]) -> Result<Vec<f32>, String> {
-        let crop = Frame::decode_within(crop, *INPUT_SIZES.end()).map_err(|e| one_line(&e))?;
-        let side = self.backbone.preprocess().input_size;
-        let crop = match (crop.width(), crop.height()) == (side, side) {
-            true => crop,
-            false => {
-                // What was cut away is gone: all that is left is looked at, in this network's size.
-                let whole = Preprocess {
-                    crop: Crop::Stretch,
-                    crop_fraction: 1.0,
-                    ..self.backbone.preprocess().clone()
-                };
-                let resized = whole.crop(&crop, &View::default());
-                resized.map_err(|error| one_line(&error))?
-            }
-        };
+        let crop = in_size(crop, self.backbone.preprocess())?;
         let embedding = self.embedder.embed_crop(&crop);
         embedding.map_err(|error| one_line(&error))
     }

@@ -107,6 +107,18 @@ pub enum Event<'a> {
         classes: &'a [String],
         counts: &'a [usize],
     },
+    /// The network's last layer was retrained on the samples, and is used from now on where they found
+    /// it better.
+    Tuned {
+        time: f64,
+        better: bool,
+        samples: usize,
+        /// How often it saw every sample; 0 where it is not used.
+        passes: usize,
+        seconds: f64,
+        /// For a person.
+        text: String,
+    },
     Refused {
         time: f64,
         reason: String,
@@ -313,6 +325,7 @@ impl fmt::Display for Event<'_> {
                 write!(out, "{time:8.2}  added {class}; `teach` now teaches it")
             }
             Event::Kept { change, time, .. } => write!(out, "{time:8.2}  {change}"),
+            Event::Tuned { text, time, .. } => write!(out, "{time:8.2}  {text}"),
             Event::Refused { reason, time } => write!(out, "{time:8.2}  refused: {reason}"),
             Event::Camera { text, time, .. } => write!(out, "{time:8.2}  {text}"),
             Event::Warning { warning, time } => write!(out, "{time:8.2}  {warning}"),

@@ -8,8 +8,9 @@ use std::{
 
 use lastlayer_shared::{
     backbone::{BackboneError, Embedder},
+    error::one_line,
     frame::Frame,
-    preprocess::{Preprocess, PreprocessError},
+    preprocess::{Crop, INPUT_SIZES, Preprocess, PreprocessError},
     view::View,
 };
 
@@ -17,6 +18,24 @@ use crate::{
     burst::{Settings, Shot},
     rarely::Rarely,
 };
+
+/// A kept crop in the size that a network takes, which may be another than the one that it was kept by.
+/// The error is one line.
+pub fn in_size(crop: &[u8], preprocess: &Preprocess) -> Result<Frame, String> {
+    let crop = Frame::decode_within(crop, *INPUT_SIZES.end()).map_err(|e| one_line(&e))?;
+    let side = preprocess.input_size;
+    if (crop.width(), crop.height()) == (side, side) {
+        return Ok(crop);
+    }
+    // What was cut away is gone: all that is left is looked at, in this network's size.
+    let whole = Preprocess {
+        crop: Crop::Stretch,
+        crop_fraction: 1.0,
+        ..preprocess.clone()
+    };
+    let resized = whole.crop(&crop, &View::default());
+    resized.map_err(|error| one_line(&error))
+}
 
 /// A frame, and its embedding.
 pub struct Seen {
@@ -49,7 +68,23 @@ impl Waiting {
     }
 }
 
-type Embed = Box<dyn FnMut(&Frame) -> Result<Vec<f32>, BackboneError>>;
+/// What the network says of a frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    pub embedding: Vec<f32>,
+    /// What a tuned last layer says; empty where there is none.
+    pub tuned: Vec<f32>,
+}
+
+type Embed = Box<dyn FnMut(&Frame) -> Result<Sight, BackboneError>>;
+
+fn network(mut embedder: Embedder) -> Embed {
+    Box::new(move |crop: &Frame| {
+        let mut embedding = embedder.embed_crop(crop)?;
+        let tuned = embedding.split_off(embedder.width().min(embedding.len()));
+        Ok(Sight { embedding, tuned })
+    })
+}
 
 pub struct Looker {
     preprocess: Preprocess,
@@ -62,9 +97,13 @@ pub struct Looker {
 }
 
 impl Looker {
-    pub fn new(preprocess: Preprocess, view: View, mut embedder: Embedder) -> Self {
-        let network = Box::new(move |crop: &Frame| embedder.embed_crop(crop));
-        Self::with(preprocess, view, network)
+    pub fn new(preprocess: Preprocess, view: View, embedder: Embedder) -> Self {
+        Self::with(preprocess, view, network(embedder))
+    }
+
+    /// From now on by this network, whose embeddings are the same.
+    pub fn look_with(&mut self, embedder: Embedder) {
+        self.network = network(embedder);
     }
 
     fn with(preprocess: Preprocess, view: View, network: Embed) -> Self {
@@ -83,13 +122,13 @@ impl Looker {
     }
 
     /// `None` where the network answers with what is no number: one odd frame ends nothing.
-    pub fn embed(&mut self, crop: &Frame) -> Result<Option<Vec<f32>>, BackboneError> {
+    pub fn embed(&mut self, crop: &Frame) -> Result<Option<Sight>, BackboneError> {
         let start = Instant::now();
         let answer = (self.network)(crop);
         self.over = Instant::now();
         self.cost = self.over - start;
         match answer {
-            Ok(embedding) => Ok(Some(embedding)),
+            Ok(sight) => Ok(Some(sight)),
             Err(BackboneError::NotFinite) => Ok(None),
             Err(error) => Err(error),
         }
@@ -118,7 +157,7 @@ impl Looker {
                 Some(embedding) => Some(embedding),
                 None => {
                     may = all;
-                    self.embed(&crop)?
+                    self.embed(&crop)?.map(|sight| sight.embedding)
                 }
             };
             burst
@@ -141,7 +180,10 @@ mod tests {
             thread::sleep(time);
             match crop.rgb()[0] {
                 0 => Err(BackboneError::NotFinite),
-                value => Ok(vec![f32::from(value)]),
+                value => Ok(Sight {
+                    embedding: vec![f32::from(value)],
+                    tuned: Vec::new(),
+                }),
             }
         };
         let preprocess = Preprocess::named("imagenet", 32).unwrap();

@@ -40,7 +40,7 @@ use crate::{
     stop::Stop,
     storage,
     teachings::Teachings,
-    trainer::{TrainError, Trainer},
+    trainer::{self, TrainError, Trainer, Tuner},
     upkeep::Server,
     watch::{TrainerEnded, Watch},
 };
@@ -143,12 +143,18 @@ impl Start<'_> {
             self_test,
         } = network;
         let teachings = Teachings::new(starting, memory);
-        let mut trainer = Trainer::new(
+        let trainer = Trainer::new(
             teachings,
             backbone.layout().clone(),
             config.camera.view,
             config.guard,
         );
+        // A scene is the same on every machine, however long one takes for it.
+        let tuner = match scene {
+            None => Tuner::new(config.tuning, source(config, proof.slots.as_ref())),
+            Some(_) => None,
+        };
+        let mut trainer = trainer.tuning(tuner);
         let knowledge = trainer.start()?;
         warnings.extend(trainer.warnings());
         warnings.extend(config.panel.strangers(&knowledge.classes));
@@ -271,6 +277,21 @@ fn installed(config: &Config, state: &Path, examiner: &mut Examined<'_>) -> anyh
         }
         // As it was asked to.
         Err(SettleError::Stopped) => Ok(None),
+    }
+}
+
+/// Where the package that runs is read again.
+fn source(config: &Config, slots: Option<&Slots>) -> trainer::Source {
+    let gone = || "its file is not there any more".to_string();
+    match (slots, config.package.clone()) {
+        (Some(slots), _) => {
+            let read = slots.reader();
+            Box::new(move || read().map_err(|error| one_line(&error))?.ok_or_else(gone))
+        }
+        (None, Some(path)) => {
+            Box::new(move || file::read(&path, MAX_SIZE).map_err(|error| one_line(&error)))
+        }
+        (None, None) => Box::new(move || Err(gone())),
     }
 }
 

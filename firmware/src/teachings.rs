@@ -1,6 +1,8 @@
 //! Everything that the head is fitted on: the package's starting samples, and what the board was
 //! taught since. Classes and bursts of both become one list here.
 
+use std::borrow::Cow;
+
 use half::f16;
 use lastlayer_shared::{
     head::{Example, Head, HeadError, Kind, Layout},
@@ -139,6 +141,35 @@ impl Teachings {
     /// All samples that there are; `classes` is `classes()`.
     pub fn examples<'a>(&'a self, classes: &[String]) -> Vec<Example<'a, f16>> {
         self.starting.examples(&self.memory, classes)
+    }
+
+    /// Of its file: a hash, in the form of `file::sha256`.
+    pub fn package_id(&self) -> &str {
+        &self.starting.id
+    }
+
+    /// What the network saw of the examples, in their order: JPEGs. `package` is the one that this began
+    /// with.
+    pub fn crops<'a>(
+        &'a self,
+        package: &'a Package,
+        classes: &'a [String],
+    ) -> impl Iterator<Item = Result<Cow<'a, [u8]>, MemoryError>> + 'a {
+        let memory = &self.memory;
+        let is_there = |name: &str| classes.iter().any(|class| class == name);
+        let starting = package.samples.iter().filter(move |sample| {
+            let class = package.classes.get(usize::from(sample.class));
+            class.is_some_and(|class| name_here(memory, class).is_some_and(is_there))
+        });
+        let bursts = memory.bursts();
+        let bursts = bursts.filter(move |burst| is_there(memory.class_of(burst)));
+        let taught = bursts.flat_map(move |burst| {
+            let places = 0..burst.samples.len();
+            places.map(move |place| memory.crop(burst, place).map(Cow::Owned))
+        });
+        starting
+            .map(|sample| Ok(Cow::Borrowed(sample.crop.as_slice())))
+            .chain(taught)
     }
 
     /// Samples a class, in the order of `classes`: of the package, and taught here.

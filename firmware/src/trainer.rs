@@ -3,11 +3,12 @@
 
 mod job;
 mod learn;
+mod tune;
 
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
     },
     thread,
 };
@@ -23,6 +24,7 @@ use crate::{
     upkeep::{Reply, Request},
 };
 pub use job::{Job, Knowledge, Outcome, Report, TrainError};
+pub use tune::{Finding, Settings, Source, Tuner};
 
 enum Change {
     Renamed { from: String, to: String },
@@ -42,6 +44,8 @@ pub struct Trainer {
     /// What the samples are called by heads that have not seen them; `None` where the head was not
     /// fitted here.
     called: Option<Vec<Option<usize>>>,
+    /// `None` where the last layer is never retrained.
+    tuner: Option<Tuner>,
     warnings: Vec<String>,
 }
 
@@ -54,8 +58,15 @@ impl Trainer {
             layout,
             view,
             changes: Vec::new(),
+            tuner: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Where nobody teaches, the network's last layer learns too.
+    pub fn tuning(mut self, tuner: Option<Tuner>) -> Self {
+        self.tuner = tuner;
+        self
     }
 
     /// What is known at the start: with a head that was kept, else a new one.
@@ -77,6 +88,7 @@ impl Trainer {
             classes: Arc::new(classes),
             edition: self.changes.len(),
             head,
+            tuned: None,
         }
     }
 
@@ -183,7 +195,7 @@ impl Trainer {
         thread::Builder::new()
             .name("trainer".into())
             .spawn(move || {
-                for job in inbox {
+                while let Some(job) = self.next(&inbox, &outbox, &mut current) {
                     let job = match job {
                         // Changes nothing, so that nobody else need hear of it.
                         Job::Upkeep(request, answer) if !request.changes() => {
@@ -196,6 +208,7 @@ impl Trainer {
                     let of_panel = !matches!(job, Job::Upkeep(..));
                     let result = self.work(job).map(|(outcome, knowledge)| {
                         current = knowledge;
+                        self.tune_again();
                         outcome
                     });
                     let report = Report {
@@ -210,6 +223,52 @@ impl Trainer {
                 }
             })?;
         Ok((jobs, reports))
+    }
+
+    /// The next job; `None` when there will be no more. While there is none for a while, the last layer is
+    /// retrained.
+    fn next(
+        &mut self,
+        inbox: &Receiver<Job>,
+        outbox: &Sender<Report>,
+        current: &mut Knowledge,
+    ) -> Option<Job> {
+        loop {
+            let Some(quiet) = self.tunes_after() else {
+                return inbox.recv().ok();
+            };
+            match inbox.recv_timeout(quiet) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let mut next = Ok(None);
+            let asked = || {
+                if let Ok(None) = next {
+                    next = match inbox.try_recv() {
+                        Ok(job) => Ok(Some(job)),
+                        Err(TryRecvError::Empty) => Ok(None),
+                        Err(TryRecvError::Disconnected) => Err(()),
+                    };
+                }
+                !matches!(next, Ok(None))
+            };
+            if let Some((outcome, knowledge)) = self.tune(asked, current) {
+                *current = knowledge;
+                let report = Report {
+                    of_panel: false,
+                    result: Ok(outcome),
+                    knowledge: current.clone(),
+                    warnings: self.warnings(),
+                };
+                outbox.send(report).ok()?;
+            }
+            match next {
+                Ok(None) => {}
+                Ok(Some(job)) => return Some(job),
+                Err(()) => return None,
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     show::Show,
     slots::Proof,
     stop::Stop,
-    trainer::{Job, Knowledge, Outcome, Report},
+    trainer::{Finding, Job, Knowledge, Outcome, Report},
     upkeep::{Request, Server},
 };
 
@@ -231,13 +231,12 @@ impl<W: Write> Watch<'_, W> {
         start: Instant,
         now: Duration,
     ) -> anyhow::Result<Option<Vec<f32>>> {
-        let Some(embedding) = self.looker.embed(crop)? else {
+        let Some(sight) = self.looker.embed(crop)? else {
             self.log.warn(now, Vec::from_iter(self.looker.odd(now)))?;
             return Ok(None);
         };
         let classes = &self.knowledge.classes;
-        let head = self.knowledge.head.as_deref();
-        let judgement = head.and_then(|head| head.judge(&embedding));
+        let judgement = self.knowledge.judge(&sight);
         let judgement = judgement.filter(|said| said.is_known(self.unfamiliar_below));
         let answers = judgement.as_ref().map(|said| said.answers.as_slice());
         let verdict = Verdict::best(answers, classes);
@@ -260,7 +259,7 @@ impl<W: Write> Watch<'_, W> {
             })?;
         }
         self.prove(now)?;
-        Ok(Some(embedding))
+        Ok(Some(sight.embedding))
     }
 
     /// Every one of them, also where the log of an earlier one could not be written.
@@ -321,6 +320,9 @@ impl<W: Write> Watch<'_, W> {
         } = report;
         self.log.warn(now, warnings)?;
         self.knowledge = knowledge;
+        if let (Ok(Outcome::Tuned(_)), Some(tuned)) = (&result, &self.knowledge.tuned) {
+            self.looker.look_with(tuned.backbone.embedder()?);
+        }
         let before = self.session.state();
         let selected = self.session.selected().map(str::to_owned);
         let edition = self.knowledge.edition;
@@ -348,7 +350,9 @@ impl<W: Write> Watch<'_, W> {
         }
         match &result {
             Ok(outcome) => {
-                self.show.disk_full(false);
+                if !matches!(outcome, Outcome::Tuned(_)) {
+                    self.show.disk_full(false);
+                }
                 match outcome {
                     Outcome::Learned {
                         costs: Some(class), ..
@@ -359,7 +363,7 @@ impl<W: Write> Watch<'_, W> {
                     Outcome::Learned { .. } => self.show.once(Once::Learned),
                     Outcome::Undone { .. } => self.show.once(Once::Undone),
                     Outcome::ClassAdded { .. } => self.show.once(Once::ClassAdded),
-                    Outcome::Kept { .. } => {}
+                    Outcome::Kept { .. } | Outcome::Tuned(_) => {}
                 }
                 self.log.write(&match outcome {
                     Outcome::Learned {
@@ -385,6 +389,17 @@ impl<W: Write> Watch<'_, W> {
                         samples: *samples,
                     },
                     Outcome::ClassAdded { class } => Event::ClassAdded { time, class },
+                    Outcome::Tuned(tried) => Event::Tuned {
+                        time,
+                        better: self.knowledge.tuned.is_some(),
+                        samples: tried.samples,
+                        passes: match tried.finding {
+                            Finding::Better { passes, .. } => passes,
+                            _ => 0,
+                        },
+                        seconds: tried.seconds,
+                        text: tried.to_string(),
+                    },
                     Outcome::Kept { change } => Event::Kept {
                         time,
                         change,

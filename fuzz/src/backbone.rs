@@ -15,7 +15,7 @@ use lastlayer_host::{
     pretrained::state_dict::{StateDict, Tensor},
 };
 use lastlayer_shared::{
-    backbone::{Backbone, EMBEDDING},
+    backbone::{Backbone, BackboneError, EMBEDDING},
     contain::PANICKED,
     frame::Frame,
     network::OPERATORS,
@@ -88,9 +88,17 @@ pub fn picture() -> Frame {
 
 /// Fails where tract panics.
 pub fn load_and_run(bytes: &[u8]) -> Result<Vec<f32>, String> {
-    let result = Backbone::load(bytes, &preprocess()).and_then(|backbone| {
+    run_loaded(Backbone::load(bytes, &preprocess()), 0)
+}
+
+/// `more`: numbers that come after an embedding. Fails where tract panics.
+pub fn run_loaded(
+    backbone: Result<Backbone, BackboneError>,
+    more: usize,
+) -> Result<Vec<f32>, String> {
+    let result = backbone.and_then(|backbone| {
         let embedding = backbone.embedder()?.embed_crop(&picture())?;
-        assert_eq!(embedding.len(), backbone.width());
+        assert_eq!(embedding.len(), backbone.width() + more);
         Ok(embedding)
     });
     result.map_err(|error| {

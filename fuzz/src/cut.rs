@@ -1,11 +1,12 @@
 //! A network before its last layer, and that layer: together they must give what the whole does.
 
 use lastlayer_shared::{
+    backbone::Backbone,
     contain::PANICKED,
     tuning::{Cut, Layer, Map},
 };
 
-use super::backbone::{load_and_run, picture, preprocess};
+use super::backbone::{load_and_run, picture, preprocess, run_loaded};
 
 /// Of a network that loads and runs, and its embedding.
 pub fn run(bytes: &[u8], embedding: &[f32]) {
@@ -14,6 +15,14 @@ pub fn run(bytes: &[u8], embedding: &[f32]) {
     };
     let whole = cut.with(&cut.layer).expect("the layer is of its own form");
     assert_eq!(load_and_run(&whole).as_deref(), Ok(embedding));
+    // Names of the network's own may be in the way of another layer's: that is an error then.
+    let both = cut
+        .beside(&cut.layer)
+        .expect("the layer is of its own form");
+    let both = Backbone::load_tuned(&both, &preprocess());
+    if let Ok(said) = run_loaded(both, cut.layer.outputs()) {
+        assert_eq!(&said[..embedding.len()], embedding);
+    }
     let trunk = cut.trunk(&preprocess());
     let map = match trunk.and_then(|mut trunk| trunk.map(&picture())) {
         Ok(map) => map,

@@ -20,6 +20,8 @@ use crate::{
 
 /// The name of the output that heads learn from.
 pub const EMBEDDING: &str = "embedding";
+/// The name of the output that a last layer gives which was tuned beside it.
+pub const TUNED: &str = "tuned";
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
@@ -53,15 +55,30 @@ pub struct Backbone {
 impl Backbone {
     /// Loads ONNX bytes, pinned to one frame of `preprocess.input_size`.
     pub fn load(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
+        Self::load_with(onnx, preprocess, &[])
+    }
+
+    /// The same for what `tuning::Cut::beside` gives: `Embedder`s say after an embedding what the tuned
+    /// layer says.
+    pub fn load_tuned(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
+        Self::load_with(onnx, preprocess, &[TUNED])
+    }
+
+    fn load_with(
+        onnx: &[u8],
+        preprocess: &Preprocess,
+        more: &[&str],
+    ) -> Result<Self, BackboneError> {
         preprocess.check()?;
         let side = preprocess.input_size as usize;
         let mut proto = network::read(onnx, side)?;
         let outputs = outputs(&proto);
+        let all = outputs.iter().chain(more);
         let plan = contain(|| {
             let model = tract_onnx::onnx()
                 .with_ignore_value_info(true)
                 .model_for_proto_model(&proto)?
-                .with_outputs_by_name(outputs)?
+                .with_outputs_by_name(all)?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
             bounded(model.into_typed()?)?
                 .into_optimized()?

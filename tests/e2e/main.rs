@@ -19,5 +19,6 @@ mod signing;
 mod site;
 mod strangers;
 mod support;
+mod tuning;
 mod updates;
 mod upkeep;

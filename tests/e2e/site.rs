@@ -16,6 +16,7 @@ use crate::support::*;
 /// `new` (trucks that are never taught).
 pub struct Site {
     folder: tempfile::TempDir,
+    config: String,
 }
 
 /// Photos stand for frames here, and each is of another thing: none is a blurred or second picture
@@ -29,6 +30,7 @@ impl Site {
     pub fn new() -> Self {
         let site = Self {
             folder: tempfile::tempdir().unwrap(),
+            config: CONFIG.into(),
         };
         let start = site.folder.path().join("start");
         write_photos(&start.join("car"), "car", 0, 20);
@@ -52,13 +54,32 @@ impl Site {
         site
     }
 
+    /// With more in the board's configuration.
+    pub fn configured(mut self, more: &str) -> Self {
+        self.config.push_str(more);
+        self
+    }
+
+    /// Another package, of these photos, in the place of its own.
+    pub fn packs(&self, backbone: &Path, photos: &Path) {
+        let package = self.path("site.llp");
+        fs::remove_file(&package).unwrap();
+        let mut pack = lastlayer();
+        pack.arg("package")
+            .arg(backbone)
+            .arg("--photos")
+            .arg(photos);
+        pack.arg("--key").arg(key()).arg("-o").arg(package);
+        succeed(&mut pack);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     pub fn board(&self, package: &Path, more: &[&str]) -> Command {
         let config = self.path("board.toml");
-        fs::write(&config, CONFIG).unwrap();
+        fs::write(&config, &self.config).unwrap();
         let mut board = lastlayerd();
         board.arg("--config").arg(config);
         let camera = format!("folder:{}", self.path("camera").display());
@@ -129,14 +150,19 @@ impl Live {
 
     /// The next event of this name.
     pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
+        self.wait_for_one(&[event])
+    }
+
+    /// The next event of one of these names.
+    pub fn wait_for_one(&mut self, events: &[&str]) -> serde_json::Value {
         let until = Instant::now() + PATIENCE;
         let lines = self.lines.as_ref().unwrap();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = lines.recv_timeout(left);
-            let line = line.unwrap_or_else(|error| panic!("no {event:?} came: {error}"));
+            let line = line.unwrap_or_else(|error| panic!("no {events:?} came: {error}"));
             let found: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if found["event"] == event {
+            if events.iter().any(|event| found["event"] == **event) {
                 return found;
             }
         }

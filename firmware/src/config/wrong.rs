@@ -158,6 +158,9 @@ fn table(path: &str) -> String {
         "panel.classes" => ("[panel.classes]", "car = { light = { line = \"GPIO12\" } }"),
         "burst" => ("[burst]", "frames = 10"),
         "guard" => ("[guard]", "points = 5.0"),
+        "tuning" => ("[tuning]", "quiet_seconds = 60.0"),
+        "update" => ("[update]", "seconds = 60.0"),
+        "trust" => ("[trust]", "keys = [\"maker.pub\"]"),
         "memory" => ("[memory]", "samples = 2000"),
         "verdict" => ("[verdict]", "margin = 0.1"),
         _ => (

@@ -66,6 +66,11 @@ fn is_taught(storage: &dyn Storage) -> Result<bool, MemoryError> {
     Ok(false)
 }
 
+fn file(storage: &dyn Storage, slot: Slot) -> Result<Option<Vec<u8>>, MemoryError> {
+    let most = lastlayer_shared::package::MAX_SIZE as usize;
+    get(storage, &join(slot.name(), PACKAGE), most).map_err(reading)
+}
+
 impl Slots {
     pub fn open(storage: Arc<dyn Storage>, limits: Limits) -> Result<Self, MemoryError> {
         let here = names(&*storage, "").map_err(reading)?;
@@ -132,9 +137,14 @@ impl Slots {
         self.file(self.record.current)
     }
 
+    /// Reads it again, whenever it is asked.
+    pub fn reader(&self) -> impl Fn() -> Result<Option<Vec<u8>>, MemoryError> + Send + 'static {
+        let (storage, slot) = (self.storage.clone(), self.record.current);
+        move || file(&*storage, slot)
+    }
+
     fn file(&self, slot: Slot) -> Result<Option<Vec<u8>>, MemoryError> {
-        let most = lastlayer_shared::package::MAX_SIZE as usize;
-        get(&*self.storage, &join(slot.name(), PACKAGE), most).map_err(reading)
+        file(&*self.storage, slot)
     }
 
     /// What was taught here, whatever network it comes from.

@@ -4,11 +4,12 @@ use std::sync::{Arc, mpsc::Sender};
 
 use lastlayer_shared::{
     frame::FrameError,
-    head::{Head, HeadError},
+    head::{Head, HeadError, Judgement},
 };
 
+use super::tune::{Tried, Tuned};
 use crate::{
-    look::Seen,
+    look::{Seen, Sight},
     memory::MemoryError,
     upkeep::{Reply, Request, UpkeepError},
 };
@@ -85,6 +86,22 @@ pub struct Knowledge {
     pub counts: Vec<usize>,
     /// `None` until two classes have samples.
     pub head: Option<Arc<Head>>,
+    /// What is asked instead, where the samples found it better.
+    pub tuned: Option<Arc<Tuned>>,
+}
+
+impl Knowledge {
+    /// `None` where nothing can be said.
+    pub fn judge(&self, sight: &Sight) -> Option<Judgement> {
+        let plain = self.head.as_ref()?.judge(&sight.embedding)?;
+        let tuned = self.tuned.as_deref().and_then(|tuned| tuned.answers(sight));
+        Some(Judgement {
+            answers: tuned.unwrap_or(plain.answers),
+            // A tuned layer knows the samples that it learned from, and beside these all that is new
+            // looks strange.
+            familiarity: plain.familiarity,
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +127,8 @@ pub enum Outcome {
     ClassAdded {
         class: String,
     },
+    /// The last layer was retrained while nobody taught.
+    Tuned(Tried),
     /// Something was changed from outside, in words.
     Kept {
         change: String,

@@ -66,3 +66,52 @@ fn a_burst_of_which_nothing_was_seen_is_refused() {
     };
     assert!(matches!(trainer.work(job), Err(TrainError::NothingSeen)));
 }
+
+#[test]
+fn crops_go_with_examples_whatever_became_of_classes() {
+    let mut trainer = trainer();
+    for (class, count) in [("bird", 3), ("truck", 2)] {
+        let burst = crate::upkeep::tests::burst(count);
+        trainer.teachings.memory.add_burst(class, burst).unwrap();
+    }
+    rename(&mut trainer, "bird", "swallow");
+    let name = "car".into();
+    ask(&mut trainer, Request::RemoveClass { name });
+    let (teachings, package) = (&trainer.teachings, package());
+    let classes = teachings.classes();
+    assert_eq!(classes, ["swallow", "truck"]);
+    let crops = teachings.crops(&package, &classes);
+    let crops: Vec<u8> = crops.map(|crop| crop.unwrap()[0]).collect();
+    // The package's birds are 1 in both; what was taught is numbered.
+    assert_eq!(crops, [1, 1, 0, 1, 2, 0, 1]);
+    let embeddings = teachings.examples(&classes).into_iter();
+    let embeddings: Vec<f32> = embeddings.map(|e| e.embedding[0].to_f32()).collect();
+    assert_eq!(embeddings, [1.0, 1.0, 0.0, 1.0, 2.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing() {
+    let missing = || Err("its file is not there any more".into());
+    let settings = Settings { quiet_seconds: 1.0 };
+    let mut trainer = trainer().tuning(Tuner::new(settings, Box::new(missing)));
+    let current = trainer.start().unwrap();
+    // The package's own head was fitted on all that is known.
+    assert_eq!(trainer.tunes_after(), None);
+    let current = match rename(&mut trainer, "bird", "swallow") {
+        knowledge if knowledge.tuned.is_none() => knowledge,
+        other => panic!("{other:?} {current:?}"),
+    };
+    trainer.tune_again();
+    assert!(trainer.tunes_after().is_some());
+    let (outcome, knowledge) = trainer.tune(|| false, &current).unwrap();
+    let Outcome::Tuned(tried) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        tried.to_string(),
+        "the network's last layer stays as it is: its file is not there any more"
+    );
+    assert!(knowledge.tuned.is_none() && knowledge.classes == current.classes);
+    assert_eq!(trainer.tunes_after(), None);
+    assert!(Tuner::new(Settings { quiet_seconds: 0.0 }, Box::new(missing)).is_none());
+}

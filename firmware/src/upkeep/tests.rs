@@ -14,7 +14,7 @@ pub(crate) fn package() -> Package {
         burst: u32::from(class),
         sequence: u64::from(class),
         embedding: vec![f32::from(class), 1.0],
-        crop: Vec::new(),
+        crop: vec![class as u8],
         view: Default::default(),
     };
     Package {
@@ -33,7 +33,7 @@ pub(crate) fn package() -> Package {
 pub(crate) fn burst(count: usize) -> Vec<NewSample> {
     let sample = |at| NewSample {
         embedding: rounded(&[at as f32, 2.0]),
-        crop: Vec::new(),
+        crop: vec![at as u8],
         view: Default::default(),
     };
     (0..count).map(sample).collect()

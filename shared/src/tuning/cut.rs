@@ -11,7 +11,7 @@ use tract_onnx::{
 
 use super::{Layer, Map};
 use crate::{
-    backbone::{BackboneError, EMBEDDING},
+    backbone::{BackboneError, EMBEDDING, TUNED},
     contain::{bounded, contain},
     frame::Frame,
     network,
@@ -57,6 +57,59 @@ impl Cut {
             tensor.raw_data = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
         }
         fits.then(|| network.encode_to_vec())
+    }
+
+    /// The network with another layer of the same form beside its last one, as ONNX: what it says is the
+    /// output `tuned`, and the others are as they were. `None` where the form is not the same.
+    pub fn beside(&self, layer: &Layer) -> Option<Vec<u8>> {
+        let name = |name: &str| match name {
+            EMBEDDING => TUNED.into(),
+            name => format!("{TUNED}/{name}"),
+        };
+        // The layer and what makes an embedding of it, under names of its own, with other weights.
+        let mut network = ModelProto::decode(self.with(layer)?.as_slice()).ok()?;
+        let graph = network.graph.as_mut()?;
+        let mut renamed = vec![self.weights.clone(), self.bias.clone()];
+        let after: Vec<NodeProto> = graph
+            .node
+            .iter()
+            .filter(|node| {
+                let is_layer = node.input.contains(&self.weights);
+                let follows = node
+                    .input
+                    .first()
+                    .is_some_and(|input| renamed.contains(input));
+                if is_layer || follows {
+                    renamed.extend(node.output.iter().cloned());
+                }
+                is_layer || follows
+            })
+            .cloned()
+            .collect();
+        let weights = graph.initializer.iter();
+        let weights = weights.filter(|tensor| [&self.weights, &self.bias].contains(&&tensor.name));
+        let weights: Vec<TensorProto> = weights.cloned().collect();
+        let mut both = self.network.clone();
+        let graph = both.graph.as_mut()?;
+        graph
+            .initializer
+            .extend(weights.into_iter().map(|tensor| TensorProto {
+                name: name(&tensor.name),
+                ..tensor
+            }));
+        graph.node.extend(after.into_iter().map(|mut node| {
+            let names = node.input.iter_mut().chain(&mut node.output);
+            for own in names.filter(|own| renamed.contains(own)) {
+                *own = name(own);
+            }
+            node.name = name(&node.name);
+            node
+        }));
+        graph.output.push(ValueInfoProto {
+            name: TUNED.into(),
+            ..ValueInfoProto::default()
+        });
+        Some(both.encode_to_vec())
     }
 
     /// What comes before the layer, ready to run.

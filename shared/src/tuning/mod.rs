@@ -48,6 +48,10 @@ pub struct Tuned {
     /// Mean cross-entropy of the held-back samples with the layer as it was and as it is, in nats.
     pub before: f64,
     pub after: f64,
+    /// What the samples are called by heads that had not seen them, before and now: for the guard. `None`
+    /// of those that could not be held back.
+    pub called_before: Vec<Option<usize>>,
+    pub called_after: Vec<Option<usize>>,
 }
 
 impl Tuned {
@@ -96,6 +100,8 @@ pub fn tune(
         sharpness: found.after.sharpness as f32,
         before: found.before.loss,
         after: found.after.loss,
+        called_before: found.called_before,
+        called_after: found.called_after,
     }))
 }
 

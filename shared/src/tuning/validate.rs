@@ -15,12 +15,10 @@ use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
 
 /// Parts that the bursts of a class are held back in.
 const FOLDS: usize = 4;
-/// Fewer bursts cannot tell a small gain from luck.
+/// Fewer bursts cannot tell a gain from luck.
 const FEWEST: usize = 48;
 /// Passes between two looks at what was held back.
 const LOOK: usize = 5;
-/// The gain that is believed, in its own standard errors.
-const SURE: f64 = 1.0;
 
 /// A lesson that is worth its while.
 pub(super) struct Worthwhile {
@@ -28,6 +26,10 @@ pub(super) struct Worthwhile {
     /// With the layer as it was, and as it is then.
     pub before: Calibration,
     pub after: Calibration,
+    /// What the samples are called then and then by heads that had not seen them; `None` of those that
+    /// could not be held back.
+    pub called_before: Vec<Option<usize>>,
+    pub called_after: Vec<Option<usize>>,
 }
 
 /// What was said of samples, and which class they are.
@@ -55,7 +57,7 @@ pub(super) fn validate(
     }
     // With the layer as it is, and after each look.
     let mut said: Vec<Said> = vec![Said::new(); 1 + PASSES / LOOK];
-    let mut asked: Vec<Burst> = Vec::new();
+    let mut asked: Vec<usize> = Vec::new();
     for fold in 0..FOLDS {
         let part = |is_held: bool| -> Vec<Sample<'_>> {
             let of = samples.iter().zip(&folds);
@@ -63,7 +65,7 @@ pub(super) fn validate(
             part.map(|(sample, _)| *sample).collect()
         };
         let (held, taught) = (part(true), part(false));
-        asked.extend(held.iter().map(burst));
+        asked.extend((0..samples.len()).filter(|&row| folds[row] == Some(fold)));
         let mut lesson = Lesson::new(layer, &taught, threads);
         for (look, said) in said.iter_mut().enumerate() {
             let had = look.saturating_sub(1) * LOOK;
@@ -90,13 +92,33 @@ pub(super) fn validate(
     let best = judged.min_by(|(_, (a, _)), (_, (b, _))| a.loss.total_cmp(&b.loss));
     Ok(best.and_then(|(look, (after, losses))| {
         let pairs = losses_before.iter().zip(losses);
-        let gains = asked
-            .into_iter()
-            .zip(pairs.map(|(before, after)| before - after));
-        is_sure(&means(gains)).then_some(Worthwhile {
+        let gains = pairs.map(|(before, after)| before - after);
+        let called = |said: &Said| {
+            let mut called = vec![None; samples.len()];
+            for (&row, (answers, _)) in asked.iter().zip(said) {
+                let best = answers.iter();
+                let best = best.max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+                called[row] = best.map(|answer| answer.class);
+            }
+            called
+        };
+        let (called_before, called_after) = (called(&said[0]), called(&said[look]));
+        let right = |called: &[Option<usize>], row: usize| {
+            f64::from(u8::from(called[row] == Some(samples[row].class)))
+        };
+        let rows = asked.iter();
+        let rightly = rows.map(|&row| right(&called_after, row) - right(&called_before, row));
+        // Likelier alone is not enough: of a layer that learned too much the answers that are right are
+        // surer, and fewer.
+        let bursts: Vec<Burst> = asked.iter().map(|&row| burst(&samples[row])).collect();
+        let (likelier, more) = (Gain::new(&bursts, gains), Gain::new(&bursts, rightly));
+        let is_better = likelier.mean > 0.0 && more.mean >= -more.error;
+        is_better.then_some(Worthwhile {
             passes: look * LOOK,
             before,
             after,
+            called_before,
+            called_after,
         })
     }))
 }
@@ -120,24 +142,32 @@ fn burst(sample: &Sample<'_>) -> Burst {
     (sample.class, sample.burst)
 }
 
-/// The mean gain of every burst: its samples are near-copies, so they gain or lose together.
-fn means(gains: impl Iterator<Item = (Burst, f64)>) -> Vec<f64> {
-    let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
-    for (burst, gain) in gains {
-        let (sum, count) = of_bursts.entry(burst).or_default();
-        *sum += gain;
-        *count += 1.0;
-    }
-    let of_bursts = of_bursts.into_values();
-    of_bursts.map(|(sum, count)| sum / count).collect()
+/// What bursts gain in the mean.
+struct Gain {
+    mean: f64,
+    /// Its standard error.
+    error: f64,
 }
 
-/// Whether the mean is above 0 by more than luck.
-fn is_sure(gains: &[f64]) -> bool {
-    let count = gains.len() as f64;
-    let mean = gains.iter().sum::<f64>() / count;
-    let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / count;
-    mean > SURE * (variance / count).sqrt()
+impl Gain {
+    /// By what each sample gains: those of a burst are near-copies, which gain or lose together. `bursts`:
+    /// one a sample.
+    fn new(bursts: &[Burst], gains: impl Iterator<Item = f64>) -> Self {
+        let mut of_bursts: BTreeMap<Burst, (f64, f64)> = BTreeMap::new();
+        for (burst, gain) in bursts.iter().zip(gains) {
+            let (sum, count) = of_bursts.entry(*burst).or_default();
+            *sum += gain;
+            *count += 1.0;
+        }
+        let count = of_bursts.len() as f64;
+        let means = || of_bursts.values().map(|(sum, count)| sum / count);
+        let mean = means().sum::<f64>() / count;
+        let variance = means().map(|gain| (gain - mean).powi(2)).sum::<f64>() / count;
+        Self {
+            mean,
+            error: (variance / count).sqrt(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,20 +214,12 @@ mod tests {
 
     #[test]
     fn near_copies_are_no_more_evidence_than_one_of_them() {
-        let copies = [0.3, 0.1, 0.2, -0.1, -0.3].into_iter();
-        let gains = copies
-            .enumerate()
-            .map(|(at, gain)| ((0, at as u32 / 3), gain));
-        let means = means(gains);
-        assert_eq!(means.len(), 2);
-        assert!((means[0] - 0.2).abs() < 1e-12 && (means[1] + 0.2).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_gain_is_sure_where_luck_is_smaller() {
-        assert!(is_sure(&[0.1, 0.2, 0.3]));
-        assert!(!is_sure(&[0.1, -0.2, 0.15]));
-        assert!(!is_sure(&[0.0; 9]));
-        assert!(!is_sure(&[]));
+        let gains = [0.3, 0.1, 0.2, -0.2, -0.4].into_iter();
+        let bursts = [(0, 4), (0, 4), (0, 4), (0, 5), (0, 5)];
+        let gain = Gain::new(&bursts, gains);
+        assert!((gain.mean + 0.05).abs() < 1e-12, "{}", gain.mean);
+        assert!((gain.error - 0.25 / 2f64.sqrt()).abs() < 1e-12);
+        // Of nothing no gain is above 0.
+        assert!(Gain::new(&[], [].into_iter()).mean.is_nan());
     }
 }

@@ -87,6 +87,12 @@ fn a_network_is_its_trunk_and_its_last_layer() {
     assert!(off(&half.embed(&map), &said[..1280]) < 0.02);
     assert_eq!(said[1280..], whole[1280..]);
     assert_ne!(tuned.id(), backbone.id());
+    // Beside the other it leaves that as it was.
+    let both = Backbone::load_tuned(&cut.beside(&half).unwrap(), preprocess).unwrap();
+    assert_eq!(both.layout(), backbone.layout());
+    let said = both.embedder().unwrap().embed_crop(&crop).unwrap();
+    assert!(off(&whole, &said[..whole.len()]) < 1e-4);
+    assert!(off(&half.embed(&map), &said[whole.len()..]) < 0.02);
     let narrow = Layer::new(vec![0.0; 3], vec![0.0; 3], 0.0, 6.0).unwrap();
-    assert!(cut.with(&narrow).is_none());
+    assert!(cut.with(&narrow).is_none() && cut.beside(&narrow).is_none());
 }

@@ -46,7 +46,7 @@ const TAPS_UNJUDGED: f64 = 1.0;
 /// Tried numbers that are added to every eigenvalue of the scatter, in units of the mean squared
 /// distance of an example from its class's mean. In these units the best changes little with the
 /// number of examples.
-const SHRINKAGES: [f64; 7] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+const SHRINKAGES: [f64; 8] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 const SHRINKAGE_UNJUDGED: f64 = 3.0;
 /// As how many bursts the centre of all classes counts in the question where a class's mean lies: the
 /// covariance of the means is the covariance within classes divided by this.
