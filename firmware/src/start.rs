@@ -219,6 +219,8 @@ impl Start<'_> {
             frames: 0,
             proof,
         };
+        // The runner has what it needs of it, also when another network comes in its place.
+        drop(backbone);
         if refused {
             watch.show.once(Once::PackageRefused);
         }

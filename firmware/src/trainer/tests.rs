@@ -97,12 +97,21 @@ fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing
     let current = trainer.start().unwrap();
     // The package's own head was fitted on all that is known.
     assert_eq!(trainer.tunes_after(), None);
-    let current = match rename(&mut trainer, "bird", "swallow") {
-        knowledge if knowledge.tuned.is_none() => knowledge,
-        other => panic!("{other:?} {current:?}"),
+    assert!(current.tuned.is_none());
+    let teach = |trainer: &mut Trainer, bursts| {
+        for _ in 0..bursts {
+            let burst = crate::upkeep::tests::burst(1);
+            trainer.teachings.memory.add_burst("car", burst).unwrap();
+        }
+        trainer.tune_again();
     };
-    trainer.tune_again();
+    teach(&mut trainer, 2);
     assert!(trainer.tunes_after().is_some());
+    // Too few to tell anything by: nothing is read, and nothing said.
+    assert!(trainer.tune(|| false, &current).is_none());
+    assert_eq!(trainer.tunes_after(), None);
+    teach(&mut trainer, 60);
+    // What is asked for comes first.
     let (outcome, knowledge) = trainer.tune(|| false, &current).unwrap();
     let Outcome::Tuned(tried) = outcome else {
         panic!("{outcome:?}");

@@ -2,8 +2,8 @@
 //! they find it better, it is asked from then on.
 //!
 //! It is of exactly the samples that it learned from. Whatever changes them brings the plain head back
-//! at once, and when it is quiet again the layer learns anew; so nothing of it is kept on disk, and
-//! a press never waits for it.
+//! at once, and when it is quiet again the layer learns anew; so nothing of it is kept on disk. Whatever is
+//! asked for meanwhile ends it, within a step of learning or the fit of a head.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use lastlayer_shared::{
     head::{Answer, Head, Kind},
     package::Package,
     preprocess::Preprocess,
-    tuning::{Cut, Layer, Map, Sample, tune},
+    tuning::{Cut, Layer, Map, Sample, are_enough, tune},
 };
 use serde::Deserialize;
 
@@ -151,7 +151,7 @@ impl fmt::Display for Tried {
 enum Ended {
     /// Something is to be done that comes first.
     Asked,
-    /// This package's network has no such layer, or there are too many samples.
+    /// This package's network has no such layer, or the samples are too few or too many.
     Unfit,
     Failed(String),
 }
@@ -220,18 +220,24 @@ impl Trainer {
         let tuner = self.tuner.as_ref().ok_or(Ended::Unfit)?;
         let classes = self.teachings.classes();
         let examples = self.teachings.examples(&classes);
-        if examples.len() > MOST {
+        let bursts = examples
+            .iter()
+            .map(|example| (example.class, example.burst));
+        if examples.len() > MOST || !are_enough(bursts) {
             return Err(Ended::Unfit);
         }
         let bytes = (tuner.source)().map_err(Ended::Failed)?;
         if sha256(&bytes) != self.teachings.package_id() {
             return Err(Ended::Failed("the package's file has changed".into()));
         }
-        let package = Package::from_bytes(&bytes).map_err(Ended::failed)?;
+        let mut package = Package::from_bytes(&bytes).map_err(Ended::failed)?;
         drop(bytes);
+        // Boards have little memory, and this is the network once more.
+        let network = std::mem::take(&mut package.backbone);
         let preprocess = &package.preprocess;
-        let cut = Cut::of(&package.backbone, preprocess).map_err(Ended::failed)?;
+        let cut = Cut::of(&network, preprocess).map_err(Ended::failed)?;
         let cut = cut.ok_or(Ended::Unfit)?;
+        drop(network);
         let mut trunk = cut.trunk(preprocess).map_err(Ended::failed)?;
         let mut maps = Vec::with_capacity(examples.len());
         let mut last = None;

@@ -6,7 +6,7 @@
 //! seen (as random crops of a photo, but without running the network again). Steps are Adam's (Kingma
 //! and Ba, ICLR 2015) with a rate that falls to 0.
 
-use std::thread;
+use std::{ops::ControlFlow, thread};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
@@ -117,13 +117,15 @@ impl<'a> Lesson<'a> {
         &self.layer
     }
 
-    /// Sees every sample once more; the mean cross-entropy in nats, of each when it was seen.
-    pub fn pass(&mut self) -> f64 {
+    /// Sees every sample once more; the mean cross-entropy in nats, of each when it was seen. `going` is
+    /// told which share of the pass is done, 0..=1, and may end it.
+    pub fn pass(&mut self, mut going: impl FnMut(f32) -> ControlFlow<()>) -> ControlFlow<(), f64> {
         let mut order: Vec<usize> = (0..self.samples.len()).collect();
         order.shuffle(&mut self.random);
         let all = PASSES * order.len().div_ceil(STEP);
         let mut losses = 0.0;
-        for step in order.chunks(STEP) {
+        for (place, step) in order.chunks(STEP).enumerate() {
+            going((place * STEP) as f32 / order.len() as f32)?;
             let seen: Vec<(usize, Window)> = step
                 .iter()
                 .map(|&sample| (sample, window(self.samples[sample].map, &mut self.random)))
@@ -142,7 +144,7 @@ impl<'a> Lesson<'a> {
         let flat = |array: &[f32]| array.to_vec();
         let weights = weights.as_slice().map(flat).unwrap_or_default();
         self.layer = self.layer.with(&weights, &bias.to_vec());
-        losses / self.samples.len().max(1) as f64
+        ControlFlow::Continue(losses / self.samples.len().max(1) as f64)
     }
 
     /// The gradient is of the mean over `seen`.

@@ -20,6 +20,7 @@ pub use layer::{Layer, Map};
 
 use crate::head::{Example, Head, HeadError, Kind, Layout};
 use learn::Lesson;
+pub use validate::are_enough;
 use validate::validate;
 
 /// The share of the time that goes into finding out whether it is worth its while.
@@ -87,12 +88,17 @@ pub fn tune(
         return Ok(None);
     };
     let mut lesson = Lesson::new(layer, samples, threads);
-    for pass in 1..=found.passes {
-        let done = pass as f32 / found.passes as f32;
-        let going = going(JUDGING + (1.0 - JUDGING) * done);
-        if !lesson.pass().is_finite() || going.is_break() {
+    for pass in 0..found.passes {
+        let seen = lesson.pass(|done| {
+            let done = (pass as f32 + done) / found.passes as f32;
+            going(JUDGING + (1.0 - JUDGING) * done)
+        });
+        if !seen.continue_value().is_some_and(f64::is_finite) {
             return Ok(None);
         }
+    }
+    if going(1.0).is_break() {
+        return Ok(None);
     }
     Ok(Some(Tuned {
         layer: lesson.layer().clone(),

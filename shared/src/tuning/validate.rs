@@ -17,6 +17,8 @@ use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
 const FOLDS: usize = 4;
 /// Fewer bursts cannot tell a gain from luck.
 const FEWEST: usize = 48;
+/// How much likelier they must be, in standard errors of that.
+const SURE: f64 = 0.5;
 /// Passes between two looks at what was held back.
 const LOOK: usize = 5;
 
@@ -46,15 +48,10 @@ pub(super) fn validate(
     threads: usize,
     mut going: impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Option<Worthwhile>, HeadError> {
-    let folds = folds(samples);
-    let of_folds = samples.iter().zip(&folds);
-    let judged: BTreeSet<Burst> = of_folds
-        .filter(|(_, fold)| fold.is_some())
-        .map(|(sample, _)| burst(sample))
-        .collect();
-    if judged.len() < FEWEST {
+    if !are_enough(samples.iter().map(burst)) {
         return Ok(None);
     }
+    let folds = folds(samples);
     // With the layer as it is, and after each look.
     let mut said: Vec<Said> = vec![Said::new(); 1 + PASSES / LOOK];
     let mut asked: Vec<usize> = Vec::new();
@@ -69,9 +66,11 @@ pub(super) fn validate(
         let mut lesson = Lesson::new(layer, &taught, threads);
         for (look, said) in said.iter_mut().enumerate() {
             let had = look.saturating_sub(1) * LOOK;
-            for pass in had + 1..=look * LOOK {
-                let done = (fold * PASSES + pass) as f32 / (FOLDS * PASSES) as f32;
-                if !lesson.pass().is_finite() || going(done).is_break() {
+            for pass in had..look * LOOK {
+                let seen = lesson.pass(|done| {
+                    going(((fold * PASSES + pass) as f32 + done) / (FOLDS * PASSES) as f32)
+                });
+                if !seen.continue_value().is_some_and(f64::is_finite) {
                     return Ok(None);
                 }
             }
@@ -112,7 +111,7 @@ pub(super) fn validate(
         // surer, and fewer.
         let bursts: Vec<Burst> = asked.iter().map(|&row| burst(&samples[row])).collect();
         let (likelier, more) = (Gain::new(&bursts, gains), Gain::new(&bursts, rightly));
-        let is_better = likelier.mean > 0.0 && more.mean >= -more.error;
+        let is_better = likelier.mean > SURE * likelier.error && more.mean >= -more.error;
         is_better.then_some(Worthwhile {
             passes: look * LOOK,
             before,
@@ -121,6 +120,18 @@ pub(super) fn validate(
             called_after,
         })
     }))
+}
+
+/// Whether a layer may be tuned on samples of these bursts, each a class and its number, one a sample: they
+/// can be held back, and are enough to tell a gain.
+pub fn are_enough(bursts: impl Iterator<Item = (usize, u32)>) -> bool {
+    let bursts: BTreeSet<Burst> = bursts.collect();
+    let mut of_classes: BTreeMap<usize, usize> = BTreeMap::new();
+    for (class, _) in bursts {
+        *of_classes.entry(class).or_default() += 1;
+    }
+    let judged = of_classes.into_values().filter(|bursts| *bursts > 1);
+    judged.sum::<usize>() >= FEWEST
 }
 
 /// In which fold each sample is judged; in none where its class has no other burst.
@@ -210,6 +221,19 @@ mod tests {
             Some(1),
         ];
         assert_eq!(folds(&samples), expected);
+    }
+
+    #[test]
+    fn bursts_are_enough_that_can_be_held_back() {
+        let bursts = |of: [usize; 2]| {
+            let all = of.into_iter().enumerate();
+            let all = all.flat_map(|(class, of)| (0..of as u32).map(move |burst| (class, burst)));
+            all.flat_map(|burst| [burst; 10])
+        };
+        assert!(are_enough(bursts([FEWEST / 2, FEWEST / 2])));
+        assert!(!are_enough(bursts([FEWEST - 1, 1])));
+        assert!(are_enough(bursts([FEWEST, 1])));
+        assert!(!are_enough(bursts([FEWEST / 2, FEWEST / 2 - 1])));
     }
 
     #[test]
