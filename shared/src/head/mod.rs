@@ -166,6 +166,11 @@ impl Head {
         Ok((head, called))
     }
 
+    /// Weights, a row a class over features, and one number a class.
+    pub(crate) fn linear(&self) -> (&[f32], &[f32]) {
+        (&self.weights, &self.bias)
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }

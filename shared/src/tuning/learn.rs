@@ -1,10 +1,12 @@
 //! Back-propagation through head, average, activation and convolution.
 //!
-//! The head on top is a softmax over embeddings of length `SCALE`; it only leads the layer, and is left
-//! behind when the layer has learned. Every time a sample is seen, it is by a window of its map at
-//! random: the average over some positions is as good a label as that over all, and more of them are
-//! seen (as random crops of a photo, but without running the network again). Steps are Adam's (Kingma
-//! and Ba, ICLR 2015) with a rate that falls to 0.
+//! The head on top is a softmax over embeddings of length `SCALE`. It starts as the head that the samples
+//! have without learning, so that the layer is not led astray by one that knows nothing (Kumar et al.,
+//! "Fine-tuning can distort pretrained features and underperform out-of-distribution", ICLR 2022), learns
+//! with the layer, and is left behind when that has learned. Every time a sample is seen, it is by a
+//! window of its map at random, from one position to all: the average over some is as good a label as
+//! that over all, and more of them are seen (as random crops of a photo, but without running the network
+//! again). Steps are Adam's (Kingma and Ba, ICLR 2015) with a rate that falls to 0.
 
 use std::{ops::ControlFlow, thread};
 
@@ -13,22 +15,24 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Sample,
+    Sample, fit,
     layer::{Layer, Map, Window},
 };
+use crate::head::{HeadError, Kind, Layout};
 
 /// How often every sample is seen at the most.
-pub const PASSES: usize = 10;
+pub const PASSES: usize = 20;
 /// Of the first step.
 const RATE: f32 = 0.01;
 const RATE_OF_HEAD: f32 = 3e-3;
 const SCALE: f32 = 5.0;
+/// How sure the head is at the start, as a share of how sure the fitted one is: that knows its samples by
+/// heart, and would find nothing to learn from them.
+const SURENESS: f32 = 0.2;
 /// Samples a step; and those of them that are one piece of work, whose gradients are added up in order,
 /// so that the number of threads does not matter.
 const STEP: usize = 32;
 const PIECE: usize = 8;
-/// Windows have at least this many positions a side, or all that there are.
-const SIDE: usize = 4;
 
 /// What is learned: layer and head.
 pub(super) struct Model {
@@ -81,7 +85,11 @@ pub struct Lesson<'a> {
 }
 
 impl<'a> Lesson<'a> {
-    pub fn new(layer: &Layer, samples: &'a [Sample<'a>], threads: usize) -> Self {
+    pub fn new(
+        layer: &Layer,
+        samples: &'a [Sample<'a>],
+        threads: usize,
+    ) -> Result<Self, HeadError> {
         let mut classes: Vec<usize> = samples.iter().map(|sample| sample.class).collect();
         classes.sort_unstable();
         classes.dedup();
@@ -90,17 +98,18 @@ impl<'a> Lesson<'a> {
         let (weights, bias) = layer.weights();
         let shape = (layer.outputs(), layer.inputs());
         let weights = ArrayView2::from_shape(shape, weights);
+        let (head, head_bias) = first_head(layer, samples)?;
         let mut model = Model {
             weights: weights.map_or_else(|_| Array2::zeros(shape), |view| view.to_owned()),
             bias: Array1::from(bias.to_vec()),
-            head: first_head(layer, samples, &labels, classes.len()),
-            head_bias: Array1::zeros(classes.len()),
+            head,
+            head_bias,
         };
         let moments = model.numbers().map(|numbers| Moments {
             mean: vec![0.0; numbers.len()],
             square: vec![0.0; numbers.len()],
         });
-        Self {
+        Ok(Self {
             samples,
             labels,
             limits: layer.limits(),
@@ -110,7 +119,7 @@ impl<'a> Lesson<'a> {
             steps: 0,
             threads: threads.max(1),
             layer: layer.clone(),
-        }
+        })
     }
 
     pub fn layer(&self) -> &Layer {
@@ -255,34 +264,30 @@ impl Moments {
     }
 }
 
-/// Means of the classes' embeddings of length 1, less their centre.
+/// Weights, a row a class, and one number a class.
 fn first_head(
     layer: &Layer,
     samples: &[Sample<'_>],
-    labels: &[usize],
-    classes: usize,
-) -> Array2<f32> {
-    let mut head = Array2::<f32>::zeros((classes, layer.outputs()));
-    let mut counts = vec![0.0f32; classes];
-    for (sample, &label) in samples.iter().zip(labels) {
-        let embedding = layer.embed(sample.map);
-        let embedding = ArrayView1::from(&embedding);
-        let length = embedding.dot(&embedding).sqrt().max(f32::MIN_POSITIVE);
-        if embedding.len() == head.ncols() {
-            head.row_mut(label).scaled_add(1.0 / length, &embedding);
-            counts[label] += 1.0;
-        }
-    }
-    for (mut row, count) in head.outer_iter_mut().zip(counts) {
-        row *= SCALE / count.max(1.0);
-    }
-    let centre = head.sum_axis(Axis(0)) / classes.max(1) as f32;
-    head - &centre.insert_axis(Axis(0))
+) -> Result<(Array2<f32>, Array1<f32>), HeadError> {
+    let alone: Vec<Sample<'_>> = samples
+        .iter()
+        .map(|sample| Sample {
+            taps: &[],
+            ..*sample
+        })
+        .collect();
+    let layout = Layout::plain(layer.outputs());
+    let head = fit(Kind::default(), &layout, layer, &alone)?;
+    let (weights, bias) = head.linear();
+    let weights = ArrayView2::from_shape((bias.len(), layer.outputs()), weights);
+    let weights = weights.map_err(|_| HeadError::Damaged("it has too few weights"))?;
+    let bias = ArrayView1::from(bias);
+    Ok((&weights * (SURENESS / SCALE), &bias * SURENESS))
 }
 
 fn window(map: &Map, random: &mut ChaCha8Rng) -> Window {
     let mut part = |all: usize| {
-        let size = random.random_range(SIDE.min(all)..=all);
+        let size = random.random_range(1..=all);
         (random.random_range(0..=all - size), size)
     };
     let (top, height) = part(map.height());

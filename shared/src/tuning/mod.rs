@@ -87,7 +87,7 @@ pub fn tune(
     let Some(found) = validate(layer, layout, samples, threads, judging)? else {
         return Ok(None);
     };
-    let mut lesson = Lesson::new(layer, samples, threads);
+    let mut lesson = Lesson::new(layer, samples, threads)?;
     for pass in 0..found.passes {
         let seen = lesson.pass(|done| {
             let done = (pass as f32 + done) / found.passes as f32;

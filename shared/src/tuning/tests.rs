@@ -59,7 +59,7 @@ fn the_gradient_is_that_of_the_loss() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let (layer, maps) = (layer(&mut random), maps(&mut random, 7));
     let samples = samples(&maps);
-    let mut lesson = Lesson::new(&layer, &samples, 1);
+    let mut lesson = Lesson::new(&layer, &samples, 1).unwrap();
     let seen: Vec<_> = samples
         .iter()
         .map(|sample| sample.map.whole())
@@ -94,7 +94,7 @@ fn threads_do_not_matter() {
     let (layer, maps) = (layer(&mut random), maps(&mut random, 45));
     let samples = samples(&maps);
     let learned = |threads: usize| {
-        let mut lesson = Lesson::new(&layer, &samples, threads);
+        let mut lesson = Lesson::new(&layer, &samples, threads).unwrap();
         let _ = lesson.pass(|_| ControlFlow::Continue(()));
         let _ = lesson.pass(|_| ControlFlow::Continue(()));
         lesson.layer().clone()

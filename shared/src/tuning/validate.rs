@@ -63,7 +63,7 @@ pub(super) fn validate(
         };
         let (held, taught) = (part(true), part(false));
         asked.extend((0..samples.len()).filter(|&row| folds[row] == Some(fold)));
-        let mut lesson = Lesson::new(layer, &taught, threads);
+        let mut lesson = Lesson::new(layer, &taught, threads)?;
         for (look, said) in said.iter_mut().enumerate() {
             let had = look.saturating_sub(1) * LOOK;
             for pass in had..look * LOOK {
