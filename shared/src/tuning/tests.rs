@@ -19,7 +19,7 @@ fn layer(random: &mut ChaCha8Rng) -> Layer {
 fn map(random: &mut ChaCha8Rng, mark: usize) -> Map {
     let numbers: Vec<f32> = (0..INPUTS * 12)
         .map(|at| {
-            let here = if at / 12 == mark { 0.8 } else { 0.0 };
+            let here = if at / 12 == mark { 0.25 } else { 0.0 };
             random.random_range(0.0..1.0) + here
         })
         .collect();

@@ -17,8 +17,9 @@ use crate::head::{Answer, Calibration, HeadError, Kind, Layout};
 const FOLDS: usize = 4;
 /// Fewer bursts cannot tell a gain from luck.
 const FEWEST: usize = 48;
-/// How much likelier they must be, in standard errors of that.
-const SURE: f64 = 0.5;
+/// How much likelier they must be, in standard errors of that: without taps, and with them. A head that has
+/// taps loses more by a layer that knows its samples than those held back show, and less is to be gained.
+const SURE: [f64; 2] = [1.0, 2.0];
 /// Passes between two looks at what was held back.
 const LOOK: usize = 5;
 
@@ -110,8 +111,9 @@ pub(super) fn validate(
         // Likelier alone is not enough: of a layer that learned too much the answers that are right are
         // surer, and fewer.
         let bursts: Vec<Burst> = asked.iter().map(|&row| burst(&samples[row])).collect();
+        let sure = SURE[usize::from(!layout.taps().is_empty())];
         let (likelier, more) = (Gain::new(&bursts, gains), Gain::new(&bursts, rightly));
-        let is_better = likelier.mean > SURE * likelier.error && more.mean >= -more.error;
+        let is_better = likelier.mean > sure * likelier.error && more.mean >= -more.error;
         is_better.then_some(Worthwhile {
             passes: look * LOOK,
             before,
