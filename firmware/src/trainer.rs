@@ -11,6 +11,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
     },
     thread,
+    time::Instant,
 };
 
 use lastlayer_shared::{
@@ -196,15 +197,6 @@ impl Trainer {
             .name("trainer".into())
             .spawn(move || {
                 while let Some(job) = self.next(&inbox, &outbox, &mut current) {
-                    let job = match job {
-                        // Changes nothing, so that nobody else need hear of it.
-                        Job::Upkeep(request, answer) if !request.changes() => {
-                            let replied = self.teachings.answer(&request);
-                            let _ = answer.send(replied.map_err(|error| error.to_string()));
-                            continue;
-                        }
-                        job => job,
-                    };
                     let of_panel = !matches!(job, Job::Upkeep(..));
                     let result = self.work(job).map(|(outcome, knowledge)| {
                         current = knowledge;
@@ -225,29 +217,36 @@ impl Trainer {
         Ok((jobs, reports))
     }
 
-    /// The next job; `None` when there will be no more. While there is none for a while, the last layer is
-    /// retrained.
+    /// The next job that may change something; `None` when there will be no more. While there is none for
+    /// a while, the last layer is retrained.
     fn next(
         &mut self,
         inbox: &Receiver<Job>,
         outbox: &Sender<Report>,
         current: &mut Knowledge,
     ) -> Option<Job> {
+        let start = Instant::now();
         loop {
-            let Some(quiet) = self.tunes_after() else {
-                return inbox.recv().ok();
+            let job = match self.tunes_after() {
+                None => Some(inbox.recv().ok()?),
+                Some(quiet) => match inbox.recv_timeout(quiet.saturating_sub(start.elapsed())) {
+                    Ok(job) => Some(job),
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                    Err(RecvTimeoutError::Timeout) => None,
+                },
             };
-            match inbox.recv_timeout(quiet) {
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {}
+            if let Some(job) = job {
+                match changing(&self.teachings, job) {
+                    Some(job) => return Some(job),
+                    None => continue,
+                }
             }
             let mut next = Ok(None);
-            let asked = || {
-                if let Ok(None) = next {
+            let asked = |teachings: &Teachings| {
+                while let Ok(None) = next {
                     next = match inbox.try_recv() {
-                        Ok(job) => Ok(Some(job)),
-                        Err(TryRecvError::Empty) => Ok(None),
+                        Ok(job) => Ok(changing(teachings, job)),
+                        Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Disconnected) => Err(()),
                     };
                 }
@@ -270,6 +269,19 @@ impl Trainer {
             }
         }
     }
+}
+
+/// The job, unless it is only a question: that is answered at once, and nobody else need hear of it.
+fn changing(teachings: &Teachings, job: Job) -> Option<Job> {
+    let Job::Upkeep(request, answer) = &job else {
+        return Some(job);
+    };
+    let Some(reply) = teachings.look_up(request) else {
+        return Some(job);
+    };
+    // Whoever asked may have gone.
+    let _ = answer.send(Ok(reply));
+    None
 }
 
 #[cfg(test)]

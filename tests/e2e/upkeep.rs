@@ -3,7 +3,7 @@
 use crate::{site::Site, support::*};
 
 /// One command on this state folder.
-fn upkeep(site: &Site, words: &[&str]) -> std::process::Command {
+pub fn upkeep(site: &Site, words: &[&str]) -> std::process::Command {
     let mut command = lastlayerd();
     command
         .args(words)

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::look::Seen;
 use crate::{memory::tests::memory, teachings::Starting, upkeep::tests::package};
@@ -108,11 +110,11 @@ fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing
     teach(&mut trainer, 2);
     assert!(trainer.tunes_after().is_some());
     // Too few to tell anything by: nothing is read, and nothing said.
-    assert!(trainer.tune(|| false, &current).is_none());
+    assert!(trainer.tune(|_| false, &current).is_none());
     assert_eq!(trainer.tunes_after(), None);
     teach(&mut trainer, 60);
     // What is asked for comes first.
-    let (outcome, knowledge) = trainer.tune(|| false, &current).unwrap();
+    let (outcome, knowledge) = trainer.tune(|_| false, &current).unwrap();
     let Outcome::Tuned(tried) = outcome else {
         panic!("{outcome:?}");
     };
@@ -123,4 +125,42 @@ fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing
     assert!(knowledge.tuned.is_none() && knowledge.classes == current.classes);
     assert_eq!(trainer.tunes_after(), None);
     assert!(Tuner::new(Settings { quiet_seconds: 0.0 }, Box::new(missing)).is_none());
+}
+
+#[test]
+fn a_question_is_answered_at_once_and_does_not_make_it_less_quiet() {
+    let (jobs, inbox) = channel();
+    let (outbox, reports) = channel();
+    let (answer, replies) = channel();
+    let question = move || Job::Upkeep(Request::Classes, answer.clone());
+    let asker = thread::spawn({
+        let (jobs, question) = (jobs.clone(), question.clone());
+        // One comes before it was quiet for long enough, again and again.
+        move || {
+            while jobs.send(question()).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    });
+    // Another as the tuning begins, and then something that changes what is known.
+    let source = move || {
+        jobs.send(question()).unwrap();
+        jobs.send(Job::AddClass).unwrap();
+        Err("its file is not there any more".into())
+    };
+    let settings = Settings { quiet_seconds: 0.5 };
+    let mut trainer = trainer().tuning(Tuner::new(settings, Box::new(source)));
+    let mut current = trainer.start().unwrap();
+    for _ in 0..60 {
+        let burst = crate::upkeep::tests::burst(1);
+        trainer.teachings.memory.add_burst("car", burst).unwrap();
+    }
+    trainer.tune_again();
+    let next = trainer.next(&inbox, &outbox, &mut current);
+    assert!(matches!(next, Some(Job::AddClass)));
+    let report = reports.try_recv().unwrap();
+    assert!(matches!(report.result, Ok(Outcome::Tuned(_))));
+    drop(inbox);
+    asker.join().unwrap();
+    assert!(replies.try_iter().count() > 5);
 }

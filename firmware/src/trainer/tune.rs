@@ -2,8 +2,8 @@
 //! they find it better, it is asked from then on.
 //!
 //! It is of exactly the samples that it learned from. Whatever changes them brings the plain head back
-//! at once, and when it is quiet again the layer learns anew; so nothing of it is kept on disk. Whatever is
-//! asked for meanwhile ends it, within a step of learning or the fit of a head.
+//! at once, and when it is quiet again the layer learns anew; so nothing of it is kept on disk. Whatever
+//! is to change meanwhile ends it, within a step of learning or the fit of a head.
 
 use std::{
     fmt,
@@ -28,7 +28,10 @@ use lastlayer_shared::{
 use serde::Deserialize;
 
 use super::{Knowledge, Outcome, Trainer};
-use crate::look::{Sight, in_size};
+use crate::{
+    look::{Sight, in_size},
+    teachings::Teachings,
+};
 
 /// When the network's last layer is retrained: the `[tuning]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -180,7 +183,7 @@ impl Trainer {
     /// is nothing to tell.
     pub(super) fn tune(
         &mut self,
-        asked: impl FnMut() -> bool,
+        asked: impl FnMut(&Teachings) -> bool,
         current: &Knowledge,
     ) -> Option<(Outcome, Knowledge)> {
         let start = Instant::now();
@@ -215,7 +218,7 @@ impl Trainer {
 
     fn try_tuning(
         &self,
-        mut asked: impl FnMut() -> bool,
+        mut asked: impl FnMut(&Teachings) -> bool,
     ) -> Result<(Finding, Option<Tuned>), Ended> {
         let tuner = self.tuner.as_ref().ok_or(Ended::Unfit)?;
         let classes = self.teachings.classes();
@@ -242,7 +245,7 @@ impl Trainer {
         let mut maps = Vec::with_capacity(examples.len());
         let mut last = None;
         for crop in self.teachings.crops(&package, &classes) {
-            if asked() {
+            if asked(&self.teachings) {
                 return Err(Ended::Asked);
             }
             let crop = crop.map_err(Ended::failed)?;
@@ -268,7 +271,7 @@ impl Trainer {
             .collect();
         let mut is_asked = false;
         let going = |_| {
-            is_asked |= asked();
+            is_asked |= asked(&self.teachings);
             match is_asked {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),

@@ -104,13 +104,6 @@ pub enum UpkeepError {
     Memory(#[from] MemoryError),
 }
 
-impl Request {
-    /// Whether answering it changes anything.
-    pub fn changes(&self) -> bool {
-        !matches!(self, Self::Classes | Self::Samples | Self::Packages)
-    }
-}
-
 impl Slots {
     /// Does what is asked, where it is about packages.
     pub fn answer(&mut self, request: &Request) -> Option<Result<Reply, UpkeepError>> {
@@ -162,23 +155,22 @@ impl Slots {
 }
 
 impl Teachings {
+    /// What is asked; `None` where that is for something to be changed.
+    pub fn look_up(&self, request: &Request) -> Option<Reply> {
+        match request {
+            Request::Classes => Some(Reply::Classes(self.class_lines())),
+            Request::Samples => Some(Reply::Samples(self.bursts())),
+            _ => None,
+        }
+    }
+
     /// Does what is asked: on disk before it is said to be done.
     pub fn answer(&mut self, request: &Request) -> Result<Reply, UpkeepError> {
+        if let Some(reply) = self.look_up(request) {
+            return Ok(reply);
+        }
         let classes = self.classes();
         match request {
-            Request::Classes => {
-                let counts = self.counts(&classes);
-                let lines = classes.into_iter().zip(counts);
-                Ok(Reply::Classes(
-                    lines
-                        .map(|(class, (of_package, taught))| ClassLine {
-                            class,
-                            of_package,
-                            taught,
-                        })
-                        .collect(),
-                ))
-            }
             Request::RenameClass { from, to } => {
                 if !classes.contains(from) {
                     return Err(UpkeepError::NoClass(from.clone()));
@@ -202,7 +194,6 @@ impl Teachings {
                     "{name} is removed, with {taught} taught samples and {of_package} of the package"
                 )))
             }
-            Request::Samples => Ok(Reply::Samples(self.bursts())),
             Request::RemoveSamples { bursts } => {
                 self.all_there(bursts)?;
                 let removed = self.memory.remove_bursts(bursts)?;
@@ -235,10 +226,21 @@ impl Teachings {
                 let left = "everything taught here is forgotten; the package is as it came";
                 Ok(Reply::Done(left.into()))
             }
-            Request::Packages | Request::PackageBack | Request::PackageRetry => {
-                Err(UpkeepError::NoSlots)
-            }
+            // What is left is about packages.
+            _ => Err(UpkeepError::NoSlots),
         }
+    }
+
+    fn class_lines(&self) -> Vec<ClassLine> {
+        let classes = self.classes();
+        let counts = self.counts(&classes);
+        let lines = classes.into_iter().zip(counts);
+        let line = |(class, (of_package, taught))| ClassLine {
+            class,
+            of_package,
+            taught,
+        };
+        lines.map(line).collect()
     }
 
     fn all_there(&self, bursts: &[u32]) -> Result<(), UpkeepError> {
