@@ -4,6 +4,8 @@
 //! `session` decides, and alone knows its neighbours; camera, panel and memory do not know one
 //! another. Time comes from outside: from a clock on a board, from the scene script in tests.
 
+#![deny(unsafe_code)]
+
 pub mod burst;
 pub mod camera;
 mod check;
@@ -11,6 +13,8 @@ mod cli;
 pub mod config;
 pub mod examiner;
 pub mod feed;
+#[allow(unsafe_code)]
+mod heap;
 pub mod log;
 mod look;
 pub mod memory;

@@ -21,6 +21,7 @@ use crate::{
     config::{Config, ConfigError},
     examiner::{Examiner, Opened},
     feed::{Feed, LiveFeed, SceneFeed},
+    heap,
     log::{Event, Log, start_tracing},
     look::Looker,
     memory::{Memory, MemoryError},
@@ -221,6 +222,7 @@ impl Start<'_> {
         };
         // The runner has what it needs of it, also when another network comes in its place.
         drop(backbone);
+        heap::give_back();
         if refused {
             watch.show.once(Once::PackageRefused);
         }

@@ -21,6 +21,7 @@ use lastlayer_shared::{
 };
 
 use crate::{
+    heap,
     teachings::{Teachings, fit},
     upkeep::{Reply, Request},
 };
@@ -212,6 +213,7 @@ impl Trainer {
                     if outbox.send(report).is_err() {
                         break;
                     }
+                    heap::give_back();
                 }
             })?;
         Ok((jobs, reports))
@@ -261,6 +263,7 @@ impl Trainer {
                     warnings: self.warnings(),
                 };
                 outbox.send(report).ok()?;
+                heap::give_back();
             }
             match next {
                 Ok(None) => {}

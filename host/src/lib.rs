@@ -1,5 +1,7 @@
 //! `lastlayer`, the host's tool, as a library with a thin main.
 
+#![deny(unsafe_code)]
+
 mod commands;
 pub mod demo;
 pub mod embed;

@@ -1,6 +1,8 @@
 //! What the host and the board must agree on. This crate knows neither of them: no command line,
 //! no camera, no clock, no network.
 
+#![deny(unsafe_code)]
+
 pub mod backbone;
 pub mod contain;
 pub mod error;

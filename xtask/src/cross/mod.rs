@@ -87,11 +87,10 @@ pub fn build(kind: Kind, profile: &str, toolchain: Option<Toolchain>) -> Result<
     Ok(program)
 }
 
-/// The heads that `lastlayer-shared`'s example fits, as a program for a kind of board.
+/// The heads that the firmware's example fits, as a program for a kind of board. It is the firmware's, so
+/// that it is built of the same libraries as lastlayerd, with the same features, which are there already.
 pub fn heads(kind: Kind, profile: &str) -> Result<PathBuf> {
-    // With the firmware, so that its dependencies are those of lastlayerd.
-    let packages = ["--package", "lastlayer-firmware", "--package"];
-    let wanted = [&packages[..], &["lastlayer-shared", "--example", "heads"]].concat();
+    let wanted = ["--package", "lastlayer-firmware", "--example", "heads"];
     Ok(zigbuild(kind, profile, Toolchain::of_machine(kind)?, &wanted)?.join("examples/heads"))
 }
 

@@ -1,10 +1,12 @@
 //! Fits heads on made-up embeddings that are the same numbers everywhere, and prints what they say, a
 //! line of JSON a head. `cargo xtask agree` runs it on two architectures and compares.
 
-use lastlayer_shared::head::{Example, Head, HeadError, Kind, Layout};
+use lastlayer_shared::{
+    file::sha256,
+    head::{Example, Head, HeadError, Kind, Layout},
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
 
 /// A full MobileNetV2's parts, and so few numbers that there are more examples than those.
 const WIDE: [usize; 3] = [1280, 576, 576];
@@ -59,7 +61,7 @@ fn main() -> Result<(), HeadError> {
             }
             let line = serde_json::json!({
                 "head": format!("{}, {CLASSES} x {each} of {}", kind.name(), layout.width()),
-                "bytes": Sha256::digest(&bytes).to_vec(),
+                "bytes": sha256(&bytes),
                 "said": said,
             });
             println!("{line}");
