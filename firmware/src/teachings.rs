@@ -194,15 +194,17 @@ impl Teachings {
     }
 
     /// The head that needs no fitting: the package's own where nothing changed since, or the kept
-    /// one where it is up to date. `width` is the numbers in an embedding.
-    pub fn kept_head(&self, width: usize) -> Option<Head> {
-        if self.memory.is_untouched() {
-            return self.starting.head.clone();
-        }
-        let classes = self.classes();
-        self.memory
-            .head(self.basis(&classes))
-            .filter(|head| head.check(classes.len(), width).is_ok())
+    /// one where it is up to date. `layout` is the network's: a head that takes its embeddings for
+    /// something else is none.
+    pub fn kept_head(&self, layout: &Layout) -> Option<Head> {
+        let head = if self.memory.is_untouched() {
+            self.starting.head.clone()
+        } else {
+            let classes = self.classes();
+            let head = self.memory.head(self.basis(&classes));
+            head.filter(|head| head.check(classes.len(), layout.width()).is_ok())
+        };
+        head.filter(|head| head.layout() == layout)
     }
 
     pub fn keep_head(&self, head: &Head, classes: &[String]) -> Result<(), MemoryError> {

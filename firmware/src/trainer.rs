@@ -74,7 +74,7 @@ impl Trainer {
     /// What is known at the start: with a head that was kept, else a new one.
     pub fn start(&mut self) -> Result<Knowledge, TrainError> {
         self.called = None;
-        match self.teachings.kept_head(self.layout.width()) {
+        match self.teachings.kept_head(&self.layout) {
             Some(head) => Ok(self.knowledge(Some(Arc::new(head)))),
             None => self.fit(),
         }

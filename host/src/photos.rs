@@ -36,10 +36,12 @@ pub enum PhotosError {
 }
 
 impl LabelledPhotos {
-    /// Photos of the smallest class.
-    pub fn fewest(&self) -> usize {
+    /// The class with the fewest photos, and how many they are.
+    pub fn smallest(&self) -> (&str, usize) {
         let count = |class| self.photos.iter().filter(|(of, _)| *of == class).count();
-        (0..self.classes.len()).map(count).min().unwrap_or(0)
+        let classes = self.classes.iter().enumerate();
+        let counts = classes.map(|(class, name)| (name.as_str(), count(class)));
+        counts.min_by_key(|(_, count)| *count).unwrap_or(("", 0))
     }
 
     /// The photos' paths below `folder`, which they were found in, with `/` between names; what is

@@ -145,6 +145,11 @@ pub fn bytes(number: u64) -> String {
     format!("{}B", amount(number))
 }
 
+/// "1 photo", "5 photos".
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The backbone: the frozen network, run by tract. An ONNX file with one input
 //! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers. Where there is an output
-//! named `taps` of the same form, its numbers come after; further outputs are ignored here.
+//! named `taps` of the same form, its numbers come after; one named `tuned` is read where it is asked for,
+//! and further ones are ignored.
 
 use std::sync::Arc;
 
@@ -39,6 +40,10 @@ pub enum BackboneError {
     Run(String),
     #[error("the network's answer holds a number that is not finite; its weights are damaged")]
     NotFinite,
+    #[error(
+        "what goes into the network's last layer cannot be kept: it is no map, or beyond half floats"
+    )]
+    Map,
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
 }

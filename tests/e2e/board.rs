@@ -6,7 +6,7 @@ use lastlayer_firmware::{memory::Limits, slots::Slots, storage};
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
-    head::{Head, Kind, Layout},
+    head::{Head, Kind},
     package::Package,
     sample::examples,
 };
@@ -379,8 +379,9 @@ fn what_cannot_be_kept_or_read_is_a_warning_and_teaching_goes_on() {
 fn a_package_is_run_with_the_head_that_is_in_it() {
     let site = Site::new();
     let mut package = Package::open(&site.path("site.llp")).unwrap();
-    let layout = Layout::plain(package.samples[0].embedding.len());
-    let head = Head::fit(Kind::Means, &layout, &examples(&package.samples)).unwrap();
+    let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
+    let layout = backbone.layout();
+    let head = Head::fit(Kind::Means, layout, &examples(&package.samples)).unwrap();
     package.head = Some(head.clone());
     package.save(&site.path("means.llp")).unwrap();
     let events = site.tell(
@@ -388,7 +389,6 @@ fn a_package_is_run_with_the_head_that_is_in_it() {
         "0 show new\n0.4 end",
         &["--unsigned"],
     );
-    let backbone = Backbone::load(&package.backbone, &package.preprocess).unwrap();
     let mut embedder = backbone.embedder().unwrap();
     let verdicts = named(&events, "verdict");
     assert_eq!(verdicts.len(), 5);

@@ -43,11 +43,14 @@ fn full_package(to: &Path, more: &[&str]) {
 
 /// Mean accuracy in per cent of the head that a board would use.
 fn default_accuracy(rows: &[serde_json::Value], shots: u64) -> f64 {
-    let row = rows
-        .iter()
-        .find(|row| row["shots"] == shots && row["default"] == true)
-        .unwrap();
+    let row = default_row(rows, shots);
     row["accuracy_mean"].as_f64().unwrap() * 100.0
+}
+
+fn default_row(rows: &[serde_json::Value], shots: u64) -> &serde_json::Value {
+    rows.iter()
+        .find(|row| row["shots"] == shots && row["default"] == true)
+        .unwrap()
 }
 
 #[test]
@@ -59,11 +62,27 @@ fn the_default_head_reaches_its_bars_on_vehicles() {
     let place = |name: &str| folder.path().join(name);
     every_eighth(&vehicles, &place("photos"), 8);
     full_package(&place("full"), &[]);
-    let rows = eval(&place("full.llp"), &place("photos"), &["--shots", "10,20"]);
-    assert_eq!(rows.len(), 2 * 5);
+    let splits = place("splits.json");
+    let more = ["--shots", "1,2,5,10,20,50", "--dump-splits"];
+    let more = [&more[..], &[splits.to_str().unwrap()]].concat();
+    let rows = eval(&place("full.llp"), &place("photos"), &more);
+    assert_eq!(rows.len(), 6 * 5);
     let (ten, twenty) = (default_accuracy(&rows, 10), default_accuracy(&rows, 20));
     println!("vehicles: {ten:.1} with 10 a class, {twenty:.1} with 20");
     assert!(ten >= 83.5 && twenty >= 89.3, "{ten} {twenty}");
+    let row = default_row(&rows, 20);
+    let share = |key: &str| row[key].as_f64().unwrap();
+    assert!(share("calibration_error") <= 0.05, "{row}");
+    let familiarity = share("unknown_auroc") - share("unknown_auroc_by_confidence");
+    assert!(familiarity >= 0.05, "{row}");
+    match python() {
+        None => skip("a Python with scikit-learn (LASTLAYER_PYTHON)"),
+        Some(mut python) => {
+            python.arg(script("compare_heads.py")).arg(&splits);
+            python.args(["--least", "-0.3", "--ahead", "20:2.5,50:2.5"]);
+            println!("{}", succeed(python.args(["--ahead-of-nearest", "10:7"])));
+        }
+    }
 
     // What was learned first is still known after all others.
     let then = ["--then", "truck,pickup,juggernaut", "--shots", "20"];

@@ -113,7 +113,6 @@ fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing
     assert!(trainer.tune(|_| false, &current).is_none());
     assert_eq!(trainer.tunes_after(), None);
     teach(&mut trainer, 60);
-    // What is asked for comes first.
     let (outcome, knowledge) = trainer.tune(|_| false, &current).unwrap();
     let Outcome::Tuned(tried) = outcome else {
         panic!("{outcome:?}");
@@ -163,4 +162,15 @@ fn a_question_is_answered_at_once_and_does_not_make_it_less_quiet() {
     drop(inbox);
     asker.join().unwrap();
     assert!(replies.try_iter().count() > 5);
+}
+
+#[test]
+fn a_head_that_takes_embeddings_for_something_else_is_fitted_anew() {
+    let mut trainer = trainer();
+    let of = |knowledge: Knowledge| knowledge.head.unwrap().layout().clone();
+    assert_eq!(of(trainer.start().unwrap()), Layout::plain(2));
+    // As wide as before.
+    let layout = Layout::new([1, 1]).unwrap();
+    trainer.layout = layout.clone();
+    assert_eq!(of(trainer.start().unwrap()), layout);
 }

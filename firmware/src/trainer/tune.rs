@@ -59,8 +59,10 @@ impl Settings {
     }
 }
 
-/// More samples are not tuned on: the maps of so many take 47 MB.
+/// More samples are not tuned on, or it would not come to an end between two presses; nor are those whose
+/// maps take more bytes.
 const MOST: usize = 1500;
+const MOST_BYTES: usize = 48 << 20;
 /// How far what the tuned network says may be from what its samples were kept with and its layer was
 /// taught by: those are half floats. A share of the length of the embedding.
 const OFF: f32 = 0.02;
@@ -250,7 +252,11 @@ impl Trainer {
             }
             let crop = crop.map_err(Ended::failed)?;
             let crop = in_size(&crop, preprocess).map_err(Ended::Failed)?;
-            maps.push(trunk.map(&crop).map_err(Ended::failed)?);
+            let map = trunk.map(&crop).map_err(Ended::failed)?;
+            if is_too_much(&map, examples.len()) {
+                return Err(Ended::Unfit);
+            }
+            maps.push(map);
             last = Some(crop);
         }
         drop(trunk);
@@ -343,4 +349,23 @@ fn is_near(a: &[f32], b: &[f32]) -> bool {
 /// One is left for watching.
 fn threads() -> usize {
     thread::available_parallelism().map_or(1, |cores| NonZero::get(cores).saturating_sub(1).max(1))
+}
+
+/// Of so many samples whose maps are as large as this one.
+fn is_too_much(map: &Map, samples: usize) -> bool {
+    map.bytes().saturating_mul(samples) > MOST_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_as_many_as_fit_into_memory() {
+        let of = |side: usize| Map::new(320, side, side, &vec![0.0; 320 * side * side]).unwrap();
+        // Of a network for 224 pixels, and for 1024.
+        let (usual, large) = (of(7), of(32));
+        assert!(!is_too_much(&usual, MOST) && !is_too_much(&large, 60));
+        assert!(is_too_much(&usual, MOST * 2) && is_too_much(&large, 120));
+    }
 }

@@ -3,7 +3,10 @@
 mod fine_tuning;
 mod then;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,8 +14,8 @@ use lastlayer_shared::{backbone::Backbone, file, package::Package, tuning::Cut};
 use serde_json::json;
 
 use crate::{
-    evaluate::{self, Dump, Embeddings, Order, Score, Splits, Strangers},
-    photos,
+    evaluate::{self, Dump, Embeddings, EvaluateError, Order, Score, Splits, Strangers},
+    photos::{self, LabelledPhotos},
     pretrained::cache::Cache,
     report::{Folder, Report},
     statistics::mean,
@@ -45,7 +48,7 @@ pub struct Eval {
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     shots: Option<Vec<u32>>,
     /// How often other photos are drawn
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     splits: u64,
     /// Which photos are drawn
     #[arg(long, default_value_t = 0)]
@@ -64,12 +67,18 @@ pub struct Eval {
     )]
     then: Vec<String>,
     /// Photos that a press of the button teaches of those
-    #[arg(long, default_value_t = 5, requires = "then", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        default_value_t = 5,
+        requires = "then",
+        conflicts_with_all = ["fine_tune", "dump_splits", "report"],
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     press: u32,
     /// Show instead what it is worth to retrain the network's last layer too, which takes seconds each
     #[arg(long, conflicts_with_all = ["then", "dump_splits", "report"])]
     fine_tune: bool,
-    /// Print a JSON array with one object a number of shots and head
+    /// Print a JSON array: an object a line of what is shown otherwise
     #[arg(long)]
     json: bool,
     /// Also write embeddings, splits and accuracies to a file, as JSON, for other programs
@@ -84,12 +93,7 @@ impl Eval {
             .map(|folder| Folder::new(folder, &self.photos))
             .transpose()?;
         if let Some(path) = &self.dump_splits {
-            anyhow::ensure!(
-                !file::same(path, &self.package),
-                "{} would be replaced by its own evaluation; give another --dump-splits",
-                path.display()
-            );
-            file::can_write(path)?;
+            self.check_dump(path)?;
         }
         let package = Package::open(&self.package)?;
         let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
@@ -102,7 +106,7 @@ impl Eval {
             false => None,
         };
         let order = Order::new(&labelled.classes, &self.then)?;
-        let shots = self.shots(labelled.fewest())?;
+        let shots = self.shots(&labelled)?;
         let bar = ui::bar("embedding photos", 0);
         let data = evaluate::embeddings(
             &backbone,
@@ -130,7 +134,7 @@ impl Eval {
                 .map(|splits| evaluate::fine_tuning(&data, &before, splits, || bar.inc(1)))
                 .collect::<Result<Vec<_>, _>>()?;
             bar.finish_and_clear();
-            return fine_tuning::print(&rows, self.json);
+            return fine_tuning::print(&rows, &data, self.seed, self.json);
         }
         let bar = ui::bar("teaching", self.splits * shots.len() as u64);
         if !self.then.is_empty() {
@@ -190,10 +194,10 @@ impl Eval {
             return Ok(());
         }
         crate::say!(
-            "{} photos of {} classes, {} splits, seed {}; accuracy on the photos not taught, in %",
-            data.labels.len(),
+            "{} of {} classes, {}, seed {}; accuracy on the photos not taught, in %",
+            ui::count(data.labels.len(), "photo"),
             data.classes.len(),
-            self.splits,
+            ui::count(self.splits as usize, "split"),
             self.seed
         );
         let rows = scores.iter().map(|score| {
@@ -240,9 +244,9 @@ impl Eval {
         crate::say!("{}", ui::table(header, rows));
         if let Some(last) = scores.iter().rfind(|score| score.method.is_default()) {
             crate::say!(
-                "taught {} photos a class, a board is right about {:.0} of 100 photos that it was \
+                "taught {} a class, a board is right about {:.0} of 100 photos that it was \
                  not taught",
-                last.shots,
+                ui::count(last.shots, "photo"),
                 last.mean() * 100.0
             );
             print_confusion(last, &data.classes);
@@ -252,24 +256,67 @@ impl Eval {
 }
 
 impl Eval {
-    /// What was asked for, or what the smallest class of `fewest` photos allows.
-    fn shots(&self, fewest: usize) -> anyhow::Result<Vec<usize>> {
+    /// Whether a file there takes nothing away, before the work.
+    fn check_dump(&self, path: &Path) -> anyhow::Result<()> {
+        let taken = if file::same(path, &self.package) {
+            Some("the package")
+        } else if is_within(path, &self.photos) {
+            Some("among the photos")
+        } else if self.report.as_ref().is_some_and(|r| is_within(path, r)) {
+            Some("in the report's place")
+        } else {
+            None
+        };
+        if let Some(taken) = taken {
+            anyhow::bail!("{} is {taken}; give another --dump-splits", path.display());
+        }
+        Ok(file::can_write(path)?)
+    }
+
+    /// What was asked for, ascending and each once, or what the smallest class allows.
+    fn shots(&self, photos: &LabelledPhotos) -> anyhow::Result<Vec<usize>> {
+        let (class, fewest) = photos.smallest();
+        let too_few = |shots| EvaluateError::TooFewPhotos {
+            class: class.into(),
+            photos: fewest,
+            shots,
+        };
         if let Some(shots) = &self.shots {
-            return Ok(shots.iter().map(|&shots| shots as usize).collect());
+            let shots: BTreeSet<usize> = shots.iter().map(|&shots| shots as usize).collect();
+            return match shots.last() {
+                Some(&most) if most >= fewest => Err(too_few(most).into()),
+                _ => Ok(shots.into_iter().collect()),
+            };
         }
         let (mut fit, too_many): (Vec<usize>, Vec<usize>) =
             SHOTS.iter().partition(|&&shots| shots < fewest);
+        if fit.is_empty() {
+            return Err(too_few(SHOTS[0]).into());
+        }
         if let Some(first) = too_many.first() {
             ui::warn(&format!(
-                "the smallest class has {fewest} photos; {first} taught ones and more are left out"
+                "the class {class:?} has {}; teaching {first} and more is left out",
+                ui::count(fewest, "photo")
             ));
         }
-        anyhow::ensure!(!fit.is_empty(), "every class needs at least two photos");
         if !self.then.is_empty() {
             fit.drain(..fit.len() - 1);
         }
         Ok(fit)
     }
+}
+
+/// Whether a path is a folder or leads into it; neither need be there.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    let below = matches!(
+        (above.canonicalize(), folder.canonicalize()),
+        (Ok(above), Ok(folder)) if above.starts_with(&folder)
+    );
+    below || path == folder || file::same(path, folder)
 }
 
 /// Of a file or a folder, without what is above it; it may be given as `.`.

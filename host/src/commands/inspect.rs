@@ -45,6 +45,14 @@ impl Inspect {
             false => Package::from_bytes(&bytes),
         };
         let package = package.with_context(place)?;
+        // Before anything else looks at the network: it is checked here.
+        let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
+        if let Some(head) = &package.head {
+            anyhow::ensure!(
+                head.layout() == backbone.layout(),
+                "the package's head is for another network than its own; pack it again"
+            );
+        }
         let model = onnx::decode(&package.backbone)?;
         let metadata = Metadata::read(&model)?;
         let taps = metadata.filter(|metadata| !metadata.taps.is_empty());
@@ -54,7 +62,6 @@ impl Inspect {
             None => 0,
         };
         cost.file_bytes = package.backbone.len() as u64;
-        let backbone = Backbone::load(&package.backbone, &package.preprocess)?;
         let goes_by = goes_by(&package, taps.as_ref());
         let difference = package.run_self_test(&mut backbone.embedder()?)?;
         if self.json {

@@ -12,7 +12,10 @@ use embedded_graphics::{
     text::{Baseline, Text},
 };
 use image::{Rgb, RgbImage, imageops};
-use lastlayer_shared::frame::{Frame, FrameError};
+use lastlayer_shared::{
+    frame::{Frame, FrameError},
+    verdict::UNKNOWN,
+};
 
 use super::story::Seen;
 
@@ -61,8 +64,17 @@ pub fn draw(
                 top + number / columns * cell.1,
             );
             sheet.photo(&Frame::open(&folder.join(&seen.photo))?, x, y);
-            let colour = if seen.right() { GREEN } else { RED };
-            let verdict = format!("{} {:.0}%", seen.said, seen.confidence * 100.0);
+            // Not to know is no mistake, and there is no confidence in it.
+            let is_unknown = seen.said == UNKNOWN;
+            let colour = match seen.right() {
+                true => GREEN,
+                false if is_unknown => INK,
+                false => RED,
+            };
+            let verdict = match is_unknown {
+                true => seen.said.clone(),
+                false => format!("{} {:.0}%", seen.said, seen.confidence * 100.0),
+            };
             sheet.text(
                 &clipped(&verdict),
                 x,
@@ -149,7 +161,7 @@ mod tests {
             said: said.into(),
             confidence: 0.5,
         };
-        let (right, wrong) = (seen("car"), seen("truck"));
+        let (right, wrong, unknown) = (seen("car"), seen("truck"), seen(UNKNOWN));
         let section = |photo| Section {
             heading: "before".into(),
             photos: vec![photo],
@@ -163,6 +175,8 @@ mod tests {
         assert!(has(&sheet, GREEN) && !has(&sheet, RED));
         let sheet = draw(&[section(&wrong)], folder.path(), 3).unwrap();
         assert!(has(&sheet, RED) && !has(&sheet, GREEN));
+        let sheet = draw(&[section(&unknown)], folder.path(), 3).unwrap();
+        assert!(!has(&sheet, RED) && !has(&sheet, GREEN));
         assert!(draw(&[section(&right)], &folder.path().join("no"), 3).is_err());
     }
 }

@@ -61,9 +61,9 @@ pub struct FineTuning {
 }
 
 impl FineTuning {
-    /// In points.
+    /// Of the share of right answers.
     pub fn gain(&self) -> f64 {
-        (mean(&self.with) - mean(&self.without)) * 100.0
+        mean(&self.with) - mean(&self.without)
     }
 }
 

@@ -25,14 +25,15 @@ pub use score::{Score, score};
 pub use splits::{Splits, draw};
 pub use strangers::Strangers;
 
-use crate::embed::EmbedError;
+use crate::{embed::EmbedError, ui::count};
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     #[error(
-        "the class {class:?} has {photos} photos; {shots} taught ones leave none to test on: add \
-         photos or ask for fewer with --shots"
+        "the class {class:?} has {}; teaching {shots} leaves none to test on: add photos or ask for \
+         fewer with --shots",
+        count(*photos, "photo")
     )]
     TooFewPhotos {
         class: String,

@@ -79,8 +79,3 @@ fn of_hundred(share: f64) -> String {
         number => format!("{number:.0}"),
     }
 }
-
-/// "1 photo", "5 photos".
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

@@ -2,8 +2,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Report, confusion, count, curve, folder::GENERATOR, of_hundred, sureness, tables};
-use crate::evaluate::{Score, Strangers};
+use super::{Report, confusion, curve, folder::GENERATOR, of_hundred, sureness, tables};
+use crate::{
+    evaluate::{Score, Strangers},
+    ui::count,
+};
 
 const STYLE: &str = include_str!("style.css");
 /// Whatever names of folders hold: nothing runs, and nothing is fetched.
@@ -91,7 +94,10 @@ fn gain(scores: &[&Score]) -> Option<String> {
     };
     let points = (last.mean() - before.mean()) * 100.0;
     let worth = if points < 0.5 {
-        "made no difference: more of the same will hardly help".into()
+        match points > -0.5 {
+            true => "made no difference: more of the same will hardly help".into(),
+            false => format!("made it right in {:.1} fewer cases of a hundred", -points),
+        }
     } else {
         format!("made it right in {points:.1} more cases of a hundred")
     };
@@ -178,7 +184,7 @@ fn heads(report: &Report<'_>) -> Markup {
         p {
             b { "Right" } ": the share of right answers, with its 95% interval. "
             b { "Says of itself" } ": how sure it is on average; it should be what is right. "
-            b { "Calibration error" } ": how far the two are apart, less is better. "
+            b { "Calibration error" } ": how far the two are apart among answers that are about as sure, on average; less is better. "
             b { "Unknown" } ": how often a taught photo is more familiar than one of a class left out, \
             50% is guessing. "
             b { "Training" } ": the time it takes on this computer, a board takes longer, and the \

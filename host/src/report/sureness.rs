@@ -3,12 +3,13 @@
 use maud::{Markup, html};
 
 use super::{
-    count, per_cent,
+    per_cent,
     plot::{Axis, px},
 };
 use crate::{
     evaluate::{BINS, Bin, Score},
     statistics::mean,
+    ui::count,
 };
 
 const WIDTH: f64 = 400.0;

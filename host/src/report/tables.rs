@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{Report, count, curve::class, per_cent};
+use super::{Report, curve::class, per_cent};
 use crate::{
     evaluate::{Method, Score, Strangers},
     statistics::mean,
+    ui::count,
 };
 
 /// Every head at every number of shots, most shots first.

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     evaluate::{Embeddings, Splits, score},
     photos,
+    ui::count,
 };
 
 /// Of each class.

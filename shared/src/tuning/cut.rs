@@ -164,7 +164,7 @@ impl Trunk {
             Ok(Map::new(channels, height, width, &numbers.to_vec()))
         })
         .map_err(BackboneError::Run)?;
-        map.ok_or(BackboneError::NotFinite)
+        map.ok_or(BackboneError::Map)
     }
 }
 
@@ -226,11 +226,16 @@ fn limits(graph: &GraphProto, node: &NodeProto) -> Option<(f32, f32)> {
     match node.op_type.as_str() {
         "Relu" => Some((0.0, f32::MAX)),
         "Clip" => {
-            let limit = |at: usize, none: f32| match node.input.get(at) {
+            // Inputs since version 11 of the operators, attributes before.
+            let limit = |at: usize, attribute: &str, none: f32| match node.input.get(at) {
                 Some(name) if !name.is_empty() => numbers(tensor(graph, name)?)?.first().copied(),
-                _ => Some(none),
+                _ => {
+                    let mut attributes = node.attribute.iter();
+                    let stated = attributes.find(|stated| stated.name == attribute);
+                    Some(stated.map_or(none, |stated| stated.f))
+                }
             };
-            Some((limit(1, f32::MIN)?, limit(2, f32::MAX)?))
+            Some((limit(1, "min", f32::MIN)?, limit(2, "max", f32::MAX)?))
         }
         _ => None,
     }
@@ -271,4 +276,33 @@ fn keep_what_is_used(graph: &mut GraphProto) {
     graph
         .initializer
         .retain(|tensor| needed.contains(&tensor.name));
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::AttributeProto;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_attributes_in_older_networks() {
+        let attribute = |name: &str, f: f32| AttributeProto {
+            name: name.into(),
+            f,
+            ..AttributeProto::default()
+        };
+        let mut clip = NodeProto {
+            op_type: "Clip".into(),
+            input: vec!["x".into()],
+            attribute: vec![attribute("max", 6.0), attribute("min", 0.0)],
+            ..NodeProto::default()
+        };
+        let graph = GraphProto::default();
+        assert_eq!(limits(&graph, &clip), Some((0.0, 6.0)));
+        clip.attribute.truncate(1);
+        assert_eq!(limits(&graph, &clip), Some((f32::MIN, 6.0)));
+        // A limit that is not in the file.
+        clip.input.push("computed".into());
+        assert_eq!(limits(&graph, &clip), None);
+    }
 }

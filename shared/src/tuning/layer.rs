@@ -2,7 +2,6 @@
 
 use half::f16;
 use ndarray::{Array1, Array2};
-use serde::{Deserialize, Serialize};
 
 /// What goes into the layer: `channels` numbers at each of `height x width` positions. Half floats: a
 /// map of 7 x 7 x 320 takes 31 kB.
@@ -38,6 +37,11 @@ impl Map {
 
     pub fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.numbers.len() * size_of::<f16>()
     }
 
     pub(super) fn height(&self) -> usize {
@@ -77,7 +81,7 @@ pub(super) struct Window {
 }
 
 /// A 1 x 1 convolution, its activation and the average over positions: from a map to an embedding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// A row an output.
     weights: Vec<f32>,
@@ -97,17 +101,13 @@ impl Layer {
             low,
             high,
         };
-        layer.holds_together().then_some(layer)
-    }
-
-    /// Whether one that came from outside is one that `new` makes.
-    pub fn holds_together(&self) -> bool {
-        let all = self.weights.iter().chain(&self.bias);
-        !self.bias.is_empty()
-            && !self.weights.is_empty()
-            && self.weights.len().is_multiple_of(self.bias.len())
+        let all = layer.weights.iter().chain(&layer.bias);
+        let is_one = !layer.bias.is_empty()
+            && !layer.weights.is_empty()
+            && layer.weights.len().is_multiple_of(layer.bias.len())
             && all.into_iter().all(|v| v.is_finite())
-            && self.low < self.high
+            && layer.low < layer.high;
+        is_one.then_some(layer)
     }
 
     /// Channels of the maps.

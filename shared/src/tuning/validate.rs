@@ -124,16 +124,17 @@ pub(super) fn validate(
     }))
 }
 
-/// Whether a layer may be tuned on samples of these bursts, each a class and its number, one a sample: they
-/// can be held back, and are enough to tell a gain.
+/// Whether a layer may be tuned on samples of these bursts, each a class and its number, one a sample: there
+/// are classes to tell apart, and they can be held back and are enough to tell a gain.
 pub fn are_enough(bursts: impl Iterator<Item = (usize, u32)>) -> bool {
     let bursts: BTreeSet<Burst> = bursts.collect();
     let mut of_classes: BTreeMap<usize, usize> = BTreeMap::new();
     for (class, _) in bursts {
         *of_classes.entry(class).or_default() += 1;
     }
+    let classes = of_classes.len();
     let judged = of_classes.into_values().filter(|bursts| *bursts > 1);
-    judged.sum::<usize>() >= FEWEST
+    classes > 1 && judged.sum::<usize>() >= FEWEST
 }
 
 /// In which fold each sample is judged; in none where its class has no other burst.
@@ -235,6 +236,7 @@ mod tests {
         assert!(are_enough(bursts([FEWEST / 2, FEWEST / 2])));
         assert!(!are_enough(bursts([FEWEST - 1, 1])));
         assert!(are_enough(bursts([FEWEST, 1])));
+        assert!(!are_enough(bursts([2 * FEWEST, 0])));
         assert!(!are_enough(bursts([FEWEST / 2, FEWEST / 2 - 1])));
     }
 

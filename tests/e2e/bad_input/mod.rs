@@ -64,13 +64,19 @@ impl Bench {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let commands: [&[&str]; 10] = [
+    let eval = ["eval", "x.llp", "--photos", "y"];
+    let evals = [
+        "--shots 0",
+        "--splits 0",
+        "--splits 4000000000000",
+        "--press 3",
+        "--fine-tune --press 3",
+    ];
+    let commands: [&[&str]; 8] = [
         &[],
         &["dance"],
         &["export"],
         &["export", "mobilenet-v2", "-o", "x", "--input-size", "7"],
-        &["eval", "x.llp", "--photos", "y", "--shots", "0"],
-        &["eval", "x.llp", "--photos", "y", "--press", "3"],
         &["lastlayerd", "--package", "x", "--camera", "webcam"],
         &[
             "lastlayerd",
@@ -105,5 +111,8 @@ fn wrong_usage_is_exit_code_2() {
     ];
     for arguments in commands {
         fail(lastlayer().args(arguments), 2);
+    }
+    for more in evals {
+        fail(lastlayer().args(eval).args(more.split(' ')), 2);
     }
 }

@@ -53,7 +53,7 @@ fn folders_of_photos_that_teach_nothing() {
     let [mut package, mut eval] = commands();
     let message = fail(eval.args(["--shots", "5"]), 1);
     assert!(
-        message.contains("\"truck\" has 5 photos; 5 taught ones leave none"),
+        message.contains("\"truck\" has 5 photos; teaching 5 leaves none"),
         "{message}"
     );
     let message = fail(package.args(["--classes", "car,van"]), 1);

@@ -95,19 +95,42 @@ fn a_dump_that_cannot_be_written_is_refused_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("site.llp");
     fs::copy(bare_package(), &package).unwrap();
+    let (photos, report) = (folder.path().join("photos"), folder.path().join("report"));
+    write_photos(&photos.join("car"), "car", 0, 1);
+    fs::create_dir(&report).unwrap();
     for (dump, expected) in [
         (
             folder.path().join("no/splits.json"),
             "its folder is not there",
         ),
         (folder.path().to_path_buf(), "it is a folder"),
-        (package.clone(), "would be replaced by its own evaluation"),
+        (package.clone(), "is the package"),
+        (photos.join("car/000.png"), "is among the photos"),
+        (photos.join("splits.json"), "is among the photos"),
+        (report.clone(), "is in the report's place"),
+        (report.join("index.html"), "is in the report's place"),
     ] {
         let mut eval = lastlayer();
-        // No photos are there either: who asks for them first would say so.
-        eval.arg("eval").arg(&package).args(["--photos", "nowhere"]);
+        // A class that is not enough: who looks at photos first would say so.
+        eval.arg("eval").arg(&package).arg("--photos").arg(&photos);
+        eval.arg("--report").arg(&report);
         let message = fail(eval.arg("--dump-splits").arg(dump), 1);
         assert!(message.contains(expected), "{message}");
     }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(photos.join("car")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(report).unwrap().count(), 0);
+}
+
+#[test]
+fn numbers_of_photos_are_measured_once_each_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    few_photos(folder.path());
+    let rows = eval(
+        bare_package(),
+        folder.path(),
+        &["--shots", "4,1,4", "--splits", "1"],
+    );
+    let shots: Vec<_> = rows.iter().map(|row| row["shots"].as_u64()).collect();
+    assert_eq!(shots, [[Some(1); 5], [Some(4); 5]].concat());
 }
