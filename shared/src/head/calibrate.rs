@@ -25,6 +25,8 @@ pub struct Judged {
 pub struct Fit {
     /// Above 0.
     pub sharpness: f64,
+    /// The same in units of one over the logits' deviation.
+    pub relative: f64,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
 }
@@ -87,10 +89,12 @@ impl Judged {
 /// Logits that differ by less are equal.
 const TIE: f64 = 1e-9;
 
+/// Where nothing better is known.
+pub const GUESS: f64 = 1.0;
 /// Newton steps, and how much the sharpness may change in one.
 const STEPS: usize = 30;
 const LEAP: f64 = 4.0;
-const ENOUGH: f64 = 1e-6;
+const ENOUGH: f64 = 1e-5;
 /// In units of one over the logits' deviation; and as how many examples this counts.
 const SHARP: f64 = 10.0;
 const PRIOR: f64 = 5.0;
@@ -102,8 +106,9 @@ const DULL: f64 = 1e-3;
 /// The sharpness that makes `judged` likeliest, where logits much sharper than `SHARP` are unlikely
 /// beforehand (the prior is exponential): a few examples that were all right do not make it certain
 /// of everything. Each Newton step weighs every example by how likely it is that its label is right
-/// (expectation maximisation). `None` where there are no examples, or their logits are all alike or not finite.
-pub fn sharpness(judged: &Judged) -> Option<Fit> {
+/// (expectation maximisation). `guess`: what is tried first, a `Fit::relative` of something alike or
+/// `GUESS`. `None` where there are no examples, or their logits are all alike or not finite.
+pub fn sharpness(judged: &Judged, guess: f64) -> Option<Fit> {
     let (rows, classes) = (judged.rows.len(), judged.classes);
     let variance = |row: &[f64]| {
         let mean = row.iter().sum::<f64>() / classes as f64;
@@ -113,7 +118,8 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
     if rows == 0 || !spread.is_finite() || spread < 1e-24 {
         return None;
     }
-    let prior = spread.sqrt() / SHARP * PRIOR / rows as f64;
+    let deviation = spread.sqrt();
+    let prior = deviation / SHARP * PRIOR / rows as f64;
     let count = rows as f64;
     // Mean loss, its derivative, and the second one with the weights held still.
     let at = |sharpness: f64| {
@@ -139,8 +145,7 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
         }
         (loss, slope, curvature)
     };
-    let mut sharpness = 1.0 / spread.sqrt();
-    let least = sharpness * DULL;
+    let (mut sharpness, least) = (guess / deviation, DULL / deviation);
     for _ in 0..STEPS {
         let (_, slope, curvature) = at(sharpness);
         let step = if curvature > 0.0 {
@@ -159,6 +164,7 @@ pub fn sharpness(judged: &Judged) -> Option<Fit> {
     }
     Some(Fit {
         sharpness,
+        relative: sharpness * deviation,
         loss: at(sharpness).0,
     })
 }
@@ -183,7 +189,7 @@ impl Calibration {
             let logit = |answer: &Answer| f64::from(answer.confidence.max(1e-9)).ln();
             judged.push(row, label, answers.iter().map(logit));
         }
-        let Fit { sharpness, .. } = sharpness(&judged)?;
+        let Fit { sharpness, .. } = sharpness(&judged, GUESS)?;
         let losses = judged.each().zip(&judged.labels).map(|(logits, &label)| {
             let share = |logit: f64| ((logit - logits[label]) * sharpness).exp();
             logits.iter().map(|&logit| share(logit)).sum::<f64>().ln()

@@ -105,6 +105,14 @@ impl Design {
     pub fn select(&self, rows: &[usize]) -> Design {
         Design {
             features: self.features.select(Axis(0), rows),
+            ..self.labels_of(rows)
+        }
+    }
+
+    /// The same without features: for what goes by inner products alone.
+    pub fn labels_of(&self, rows: &[usize]) -> Design {
+        Design {
+            features: Array2::zeros((rows.len(), 0)),
             last: self.last,
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
             bursts: rows.iter().map(|&row| self.bursts[row]).collect(),

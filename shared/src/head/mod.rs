@@ -149,7 +149,8 @@ impl Head {
                 None,
             ),
         };
-        let sharpness = calibrate::sharpness(&judged).map(|fit| fit.sharpness * judged.growth());
+        let sharpness = calibrate::sharpness(&judged, calibrate::GUESS)
+            .map(|fit| fit.sharpness * judged.growth());
         let sharpness = sharpness.unwrap_or(kind.uncalibrated());
         let mut called = vec![None; examples.len()];
         for (place, row) in places.into_iter().zip(judged.called(examples.len())) {

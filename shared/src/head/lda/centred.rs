@@ -1,7 +1,8 @@
 //! Inner products of class means and of examples.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, LinalgScalar, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
+use super::algebra::products;
 use crate::head::design::Design;
 
 /// Of all examples: of the last embedding, and of the taps at length 1.
@@ -39,28 +40,15 @@ impl Grams {
 }
 
 fn inner_products(features: ArrayView2<'_, f32>) -> Array2<f64> {
-    if features.nrows() > PRECISE {
-        return symmetric(features, f64::from);
-    }
-    symmetric(features.mapv(f64::from).view(), |product| product)
-}
-
-/// Rows that are multiplied at a time.
-const BLOCK: usize = 128;
-
-/// `rows rows'`, of which one half is computed and the other is the same.
-fn symmetric<T: LinalgScalar>(rows: ArrayView2<'_, T>, wide: impl Fn(T) -> f64) -> Array2<f64> {
-    let count = rows.nrows();
-    let mut all = Array2::zeros((count, count));
-    for start in (0..count).step_by(BLOCK) {
-        let end = count.min(start + BLOCK);
-        let block = rows.slice(s![start..end, ..]);
-        let products = block.dot(&rows.slice(s![..end, ..]).t()).mapv(&wide);
-        let before = products.slice(s![.., ..start]);
-        all.slice_mut(s![..start, start..end]).assign(&before.t());
-        all.slice_mut(s![start..end, ..end]).assign(&products);
-    }
-    all
+    let lower: Box<dyn Fn((usize, usize)) -> f64> = if features.nrows() > PRECISE {
+        let products = products(features);
+        Box::new(move |at| f64::from(products[at]))
+    } else {
+        let products = products(features.mapv(f64::from).view());
+        Box::new(move |at| products[at])
+    };
+    let size = features.nrows();
+    Array2::from_shape_fn((size, size), |(i, j)| lower((i.max(j), i.min(j))))
 }
 
 /// Inner products, with the taps at their length,
@@ -157,18 +145,4 @@ pub fn at(design: &Design, taps: f64, mut rows: Array2<f32>) -> Array2<f32> {
     rows.slice_mut(s![.., design.last..])
         .mapv_inplace(|v| v * taps as f32);
     rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Of one block, of whole blocks, and of more.
-    #[test]
-    fn half_a_product_is_all_of_it() {
-        for count in [1, BLOCK, 2 * BLOCK + 3] {
-            let rows = Array2::from_shape_fn((count, 9), |(i, j)| ((i * 7 + j * 5) % 13) as f64);
-            assert_eq!(symmetric(rows.view(), |v| v), rows.dot(&rows.t()));
-        }
-    }
 }

@@ -12,7 +12,7 @@
 //! mean's variance. Where one class has a burst less than the others, that speaks against it, and most
 //! where there are few: `LeftOut::fair` takes it off.
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::Array1;
 
 use super::{
     PRIOR,
@@ -56,24 +56,26 @@ impl LeftOut {
         let mut judged = Judged::new(classes);
         let (mut of_rows, mut left_of) = (Vec::new(), Vec::new());
         let mut seen = Seen::default();
+        let mut room = Room::default();
         let pairs = taught.bursts.iter().zip(bursts).enumerate();
         for (place, (burst, OfBurst { rows: u_u, along })) in pairs {
             let (own, size, rows) = (burst.class, burst.rows.len(), &burst.rows);
             let of_own = taught.bursts_of[own];
             let all = taught.examples_of[own];
             let is_alone = of_own <= 1.0;
+            room.fit(size, classes);
             // Where the class is left with nothing, its examples add up to 0 and 1 1' does not count.
-            let lost = Array2::from_shape_fn((size, size), |(i, j)| {
-                let ones = if is_alone { 0.0 } else { 1.0 / all };
-                added * (f64::from(u8::from(i == j)) - ones) - along[i * size + j]
+            let ones = if is_alone { 0.0 } else { 1.0 / all };
+            for (at, lost) in room.lost.iter_mut().enumerate() {
+                let is_diagonal = at / size == at % size;
+                *lost = added * (f64::from(u8::from(is_diagonal)) - ones) - along[at];
+            }
+            room.invert(size);
+            let apart = (0..size).map(|i| {
+                let along = &along[i * size..(i + 1) * size];
+                u_u[i * size + i] + room.square(along)
             });
-            // Beyond rounding there is one: a scatter without some of its squares is still shrunk.
-            let inverse = inverse(lost).unwrap_or_else(|| Array2::zeros((size, size)));
-            let squares = (0..size).map(|i| {
-                let along = ArrayView1::from(&along[i * size..(i + 1) * size]);
-                u_u[i * size + i] + along.dot(&inverse.dot(&along))
-            });
-            let apart = squares.sum::<f64>();
+            let apart = apart.sum::<f64>();
             if is_alone {
                 seen.alone(size, apart);
                 continue;
@@ -82,44 +84,51 @@ impl LeftOut {
             // Products with t: the mean of a row over what is left of the class.
             let with_t = |products: &[f64]| products.iter().sum::<f64>() / left;
             let m_u = |k: usize, i: usize| means_rows[(k, rows[i])];
-            let m_t: Vec<f64> = (0..classes)
-                .map(|k| rows.iter().map(|&row| means_rows[(k, row)]).sum::<f64>() / left)
-                .collect();
-            let u_t: Vec<f64> = u_u.chunks_exact(size).map(with_t).collect();
-            let t_t = with_t(&u_t);
-            let along_t: Array1<f64> = along.chunks_exact(size).map(with_t).collect();
+            for (k, m_t) in room.m_t.iter_mut().enumerate() {
+                *m_t = rows.iter().map(|&row| means_rows[(k, row)]).sum::<f64>() / left;
+            }
+            for i in 0..size {
+                let row = i * size..(i + 1) * size;
+                room.u_t[i] = with_t(&u_u[row.clone()]);
+                room.along_t[i] = with_t(&along[row]);
+            }
+            let t_t = with_t(&room.u_t);
             // The class means without the burst, less their centre without it, are `mean + moved * t`;
             // its examples less that centre are `mean of their class + u + share * t`.
             let moved = |k: usize| if k == own { share - 1.0 } else { share };
             left_of.push((of_own - 1.0) / of_own);
-            let t_square = t_t + along_t.dot(&inverse.dot(&along_t));
+            let t_square = t_t + room.square(&room.along_t);
             seen.burst(place, size, apart, t_square * (left / size as f64).powi(2));
-            let means_v = Array2::from_shape_fn((classes, size), |(k, j)| {
-                means_along[(k, rows[j])] + moved(k) * along_t[j]
-            });
-            let rows_v = Array2::from_shape_fn((size, size), |(i, j)| {
-                means_along[(own, rows[j])] + along[i * size + j] + share * along_t[j]
-            });
-            let means_r = means_v.dot(&inverse);
-            let squares: Vec<f64> = (0..classes)
-                .map(|k| {
-                    let moved = moved(k);
-                    let square = means[(k, k)]
-                        + 2.0 * moved * m_t[k]
-                        + moved * moved * t_t
-                        + means_r.row(k).dot(&means_v.row(k));
-                    belief * square / 2.0
-                })
-                .collect();
+            for k in 0..classes {
+                for j in 0..size {
+                    room.means_v[k * size + j] =
+                        means_along[(k, rows[j])] + moved(k) * room.along_t[j];
+                }
+                let moved = moved(k);
+                let means_v = &room.means_v[k * size..(k + 1) * size];
+                let square = means[(k, k)]
+                    + 2.0 * moved * room.m_t[k]
+                    + moved * moved * t_t
+                    + room.square(means_v);
+                room.squares[k] = belief * square / 2.0;
+            }
             for i in 0..size {
+                for j in 0..size {
+                    room.row_v[j] =
+                        means_along[(own, rows[j])] + along[i * size + j] + share * room.along_t[j];
+                }
+                for j in 0..size {
+                    let of_inverse = &room.inverse[j * size..(j + 1) * size];
+                    room.row_r[j] = dot(of_inverse, &room.row_v);
+                }
                 let logits = (0..classes).map(|k| {
                     means[(own, k)]
-                        + moved(k) * m_t[own]
+                        + moved(k) * room.m_t[own]
                         + m_u(k, i)
-                        + moved(k) * u_t[i]
-                        + share * (m_t[k] + moved(k) * t_t)
-                        + means_r.row(k).dot(&rows_v.row(i))
-                        - squares[k]
+                        + moved(k) * room.u_t[i]
+                        + share * (room.m_t[k] + moved(k) * t_t)
+                        + dot(&room.means_v[k * size..(k + 1) * size], &room.row_r)
+                        - room.squares[k]
                 });
                 judged.push(taught.rows[rows[i]], own, logits);
                 of_rows.push(place);
@@ -157,27 +166,75 @@ impl LeftOut {
     }
 }
 
-/// Of a small symmetric positive definite matrix, by Gauss and Jordan; `None` where it is not.
-fn inverse(mut a: Array2<f64>) -> Option<Array2<f64>> {
-    let size = a.nrows();
-    let mut b = Array2::<f64>::eye(size);
-    for k in 0..size {
-        let pivot = a[(k, k)];
-        if pivot <= 0.0 || !pivot.is_finite() {
-            return None;
+/// What is computed for a burst; kept for the next, as bursts are many and most have one example.
+/// Matrices are row after row.
+#[derive(Default)]
+struct Room {
+    lost: Vec<f64>,
+    inverse: Vec<f64>,
+    m_t: Vec<f64>,
+    u_t: Vec<f64>,
+    along_t: Vec<f64>,
+    /// A row a class.
+    means_v: Vec<f64>,
+    squares: Vec<f64>,
+    /// Of one example; and times the inverse.
+    row_v: Vec<f64>,
+    row_r: Vec<f64>,
+}
+
+impl Room {
+    fn fit(&mut self, size: usize, classes: usize) {
+        for (numbers, count) in [
+            (&mut self.lost, size * size),
+            (&mut self.inverse, size * size),
+            (&mut self.m_t, classes),
+            (&mut self.u_t, size),
+            (&mut self.along_t, size),
+            (&mut self.means_v, classes * size),
+            (&mut self.squares, classes),
+            (&mut self.row_v, size),
+            (&mut self.row_r, size),
+        ] {
+            numbers.resize(count, 0.0);
         }
-        for j in 0..size {
-            a[(k, j)] /= pivot;
-            b[(k, j)] /= pivot;
-        }
-        for i in (0..size).filter(|&i| i != k) {
-            let factor = a[(i, k)];
+    }
+
+    /// The inverse of `lost`, which is symmetric and positive definite, by Gauss and Jordan. Zeros
+    /// where it is not: beyond rounding it is, as a scatter without some of its squares is still
+    /// shrunk.
+    fn invert(&mut self, size: usize) {
+        let (a, b) = (&mut self.lost, &mut self.inverse);
+        b.fill(0.0);
+        (0..size).for_each(|i| b[i * size + i] = 1.0);
+        for k in 0..size {
+            let pivot = a[k * size + k];
+            if pivot <= 0.0 || !pivot.is_finite() {
+                b.fill(0.0);
+                return;
+            }
             for j in 0..size {
-                let (x, y) = (factor * a[(k, j)], factor * b[(k, j)]);
-                a[(i, j)] -= x;
-                b[(i, j)] -= y;
+                a[k * size + j] /= pivot;
+                b[k * size + j] /= pivot;
+            }
+            for i in (0..size).filter(|&i| i != k) {
+                let factor = a[i * size + k];
+                for j in 0..size {
+                    a[i * size + j] -= factor * a[k * size + j];
+                    b[i * size + j] -= factor * b[k * size + j];
+                }
             }
         }
     }
-    Some(b)
+
+    /// `numbers' inverse numbers`.
+    fn square(&self, numbers: &[f64]) -> f64 {
+        let rows = self.inverse.chunks_exact(numbers.len());
+        let products = rows.zip(numbers).map(|(row, v)| v * dot(row, numbers));
+        products.sum()
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -14,11 +14,12 @@
 //! With endless shrinkage the discriminants are class means: that is what is left where examples are
 //! few and varied.
 
+mod algebra;
 mod centred;
-mod eigen;
 mod leave_out;
 mod noise;
 mod products;
+mod scatter;
 mod spectrum;
 mod taught;
 #[cfg(test)]
@@ -36,7 +37,7 @@ use super::{
 };
 use centred::Grams;
 use leave_out::LeftOut;
-use spectrum::Spectrum;
+use scatter::Scatter;
 use whole::Whole;
 
 /// Tried lengths of the taps beside the last embedding, whose length is 1.
@@ -79,7 +80,7 @@ impl Point {
 
 /// The points at one length of the taps.
 struct Bench {
-    spectrum: Spectrum,
+    scatter: Scatter,
     points: Vec<Point>,
 }
 
@@ -111,15 +112,18 @@ fn choose(design: &Design, grams: &Grams, bursts: &[Burst]) -> Vec<Bench> {
     let plain = design.taps().is_empty();
     let lengths = if plain { &TAPS[..1] } else { &TAPS };
     let bench = |taps: f64, shrinkages: &[f64]| {
-        let spectrum = Spectrum::new(design, grams, taps, bursts);
-        let points = shrinkages.iter().map(|&shrinkage| {
-            let left_out = LeftOut::new(&spectrum.taught, &spectrum.products(shrinkage))
-                .fair(&spectrum.taught);
-            let fit = calibrate::sharpness(&left_out.judged);
-            let fit = fit.unwrap_or(Fit {
+        let scatter = Scatter::new(design, grams, taps, bursts);
+        let mut guess = calibrate::GUESS;
+        let products = scatter.products(shrinkages);
+        let points = shrinkages.iter().zip(&products);
+        let points = points.map(|(&shrinkage, products)| {
+            let left_out = LeftOut::new(&scatter.taught, products).fair(&scatter.taught);
+            let fit = calibrate::sharpness(&left_out.judged, guess).unwrap_or(Fit {
                 sharpness: 1.0,
+                relative: guess,
                 loss: f64::INFINITY,
             });
+            guess = fit.relative;
             (
                 fit.loss,
                 Point {
@@ -131,7 +135,7 @@ fn choose(design: &Design, grams: &Grams, bursts: &[Burst]) -> Vec<Bench> {
             )
         });
         let (losses, points): (Vec<f64>, Vec<Point>) = points.unzip();
-        (losses, Bench { points, spectrum })
+        (losses, Bench { points, scatter })
     };
     let (losses, mut benches): (Vec<_>, Vec<_>) =
         lengths.iter().map(|&taps| bench(taps, &SHRINKAGES)).unzip();
@@ -163,10 +167,7 @@ fn one(benches: &[Bench]) -> (f64, f64) {
             .points
             .iter()
             .map(|point| point.share * point.shrinkage.ln());
-        (
-            bench.spectrum.taps,
-            (logs.sum::<f64>() / share(bench)).exp(),
-        )
+        (bench.scatter.taps, (logs.sum::<f64>() / share(bench)).exp())
     })
 }
 
@@ -190,9 +191,9 @@ fn combine(design: &Design, grams: &Grams, benches: &[Bench]) -> (Linear, Judged
     let mut weights = Array2::<f32>::zeros((design.classes, design.features.ncols()));
     let mut halves = Array1::<f64>::zeros(design.classes);
     let mut judged = Judged::new(design.classes);
-    for Bench { spectrum, points } in benches {
+    for Bench { scatter, points } in benches {
         let factors = points.iter().map(|point| (point.shrinkage, point.factor()));
-        weights += &spectrum.discriminants(design, factors, usize::MAX);
+        weights += &scatter.discriminants(design, factors);
         for point in points {
             halves.scaled_add(point.factor(), &point.left_out.halves);
             judged.add(point.factor(), &point.left_out.judged);
@@ -220,5 +221,5 @@ fn unknown(design: &Design, grams: &Grams, benches: &[Bench]) -> Option<Unknown>
     let points = benches.iter();
     let points = points.flat_map(|bench| bench.points.iter().map(move |point| (bench, point)));
     let (bench, point) = points.max_by(|a, b| a.1.share.total_cmp(&b.1.share))?;
-    usual::unknown(design, grams, &bench.spectrum, point.shrinkage)
+    usual::unknown(design, grams, bench.scatter.taps, point.shrinkage)
 }

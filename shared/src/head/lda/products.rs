@@ -23,3 +23,24 @@ pub struct OfBurst {
     /// Of what the scatter has of them.
     pub along: Vec<f64>,
 }
+
+impl OfBurst {
+    /// Where the scatter has all of the burst's examples. `solved`: what (U U' + added)^-1 has for two
+    /// of them. U A U' = added - added^2 (U U' + added)^-1.
+    pub fn solved(added: f64, size: usize, solved: impl Fn(usize, usize) -> f64) -> Self {
+        let pairs = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
+        Self::whole(pairs.map(|(i, j)| {
+            let own = if i == j { added } else { 0.0 };
+            own - added * added * solved(i, j)
+        }))
+    }
+
+    /// The same of products in A.
+    pub fn whole(products: impl Iterator<Item = f64>) -> Self {
+        let rows: Vec<f64> = products.collect();
+        Self {
+            along: rows.clone(),
+            rows,
+        }
+    }
+}

@@ -1,12 +1,11 @@
-//! The scatter within classes in coordinates in which every shrinkage of it is diagonal: for few
-//! examples, when many shrinkages are tried.
+//! The scatter within classes in coordinates in which every shrinkage of it is diagonal, when only its
+//! main directions are looked at.
 
 use ndarray::{Array1, Array2, Axis, s};
 
 use super::{
-    centred::{Centred, Grams, at, means, unit},
-    eigen,
-    products::{OfBurst, Products},
+    algebra::positive,
+    centred::{Centre, Centred, Grams, at, means, unit},
     taught::Taught,
 };
 use crate::head::design::{Burst, Design};
@@ -15,16 +14,17 @@ pub struct Spectrum {
     /// The length of the taps.
     pub taps: f64,
     /// The mean squared distance of an example from its class's mean.
-    unit: f64,
+    pub unit: f64,
     /// The scatter's positive eigenvalues, descending.
     values: Array1<f64>,
     /// The eigenvectors as sums of the design's rows (a column each), one a row.
     back: Array2<f64>,
     /// Class means less their centre, along the eigenvectors: a row a class.
     means_on: Array2<f64>,
-    /// Examples less their class's mean, along the eigenvectors: a row an example.
-    rows_on: Array2<f64>,
-    centred: Centred,
+    /// Class means less their centre, their inner products,
+    means: Array2<f64>,
+    /// and that centre's.
+    centre: Centre,
     /// All examples are judged.
     pub taught: Taught,
 }
@@ -34,24 +34,14 @@ impl Spectrum {
     pub fn new(design: &Design, grams: &Grams, taps: f64, bursts: &[Burst]) -> Self {
         let taught = Taught::new(design, bursts, bursts);
         let centred = Centred::new(design, grams, taps);
-        let (values, vectors) = eigen::positive(&centred.within);
-        let lengths = values.mapv(f64::sqrt).insert_axis(Axis(1));
-        let back = &vectors / &lengths;
-        let on = (vectors * lengths).reversed_axes();
+        let (values, vectors) = positive(&centred.within);
+        let back = vectors / values.mapv(f64::sqrt).insert_axis(Axis(1));
         Self {
             taps,
             unit: unit(centred.within.diag().sum(), design.rows()),
             means_on: centred.means_rows.dot(&back.t()),
-            rows_on: on.select(Axis(0), &taught.rows),
-            centred: Centred {
-                means_rows: centred.means_rows.select(Axis(1), &taught.rows),
-                within: centred
-                    .within
-                    .select(Axis(0), &taught.rows)
-                    .select(Axis(1), &taught.rows),
-                means: centred.means,
-                centre: centred.centre,
-            },
+            means: centred.means,
+            centre: centred.centre,
             values,
             back,
             taught,
@@ -72,7 +62,7 @@ impl Spectrum {
     pub fn squares(&self, shrinkage: f64, most: usize) -> Array1<f64> {
         let gains = self.gains(shrinkage, most);
         let taken = self.means_on.mapv(|on| on * on).dot(&gains);
-        &self.centred.means.diag() - &taken
+        &self.means.diag() - &taken
     }
 
     /// What is at hand of something that is no example: its `products` with the examples, and its
@@ -84,7 +74,7 @@ impl Spectrum {
         products: &Array1<f64>,
         square: f64,
     ) -> (Array1<f64>, f64) {
-        let (centre, taught) = (&self.centred.centre, &self.taught);
+        let (centre, taught) = (&self.centre, &self.taught);
         let mut with_means = Array1::<f64>::zeros(taught.examples_of.len());
         for burst in &taught.bursts {
             let rows = burst.rows.iter().map(|&row| products[taught.rows[row]]);
@@ -102,66 +92,12 @@ impl Spectrum {
         )
     }
 
-    pub fn products(&self, shrinkage: f64) -> Products {
-        let gains = self.gains(shrinkage, usize::MAX);
-        let kept = gains.mapv(|gain| 1.0 - gain);
-        let gained = &self.means_on * &gains.view().insert_axis(Axis(0));
-        let means_kept = &self.means_on * &kept.view().insert_axis(Axis(0));
-        let bursts = self.taught.bursts.iter().map(|burst| {
-            let size = burst.rows.len();
-            let mut of_burst = OfBurst {
-                rows: vec![0.0; size * size],
-                along: vec![0.0; size * size],
-            };
-            for (i, &a) in burst.rows.iter().enumerate() {
-                for (j, &b) in burst.rows[..=i].iter().enumerate() {
-                    let (taken, along) = self.weighed(a, b, &gains, &kept);
-                    let whole = self.centred.within[(a, b)] - taken;
-                    for at in [i * size + j, j * size + i] {
-                        of_burst.rows[at] = whole;
-                        of_burst.along[at] = along;
-                    }
-                }
-            }
-            of_burst
-        });
-        Products {
-            added: shrinkage * self.unit,
-            bursts: bursts.collect(),
-            means: &self.centred.means - &gained.dot(&self.means_on.t()),
-            means_rows: &self.centred.means_rows - &gained.dot(&self.rows_on.t()),
-            means_along: means_kept.dot(&self.rows_on.t()),
-        }
-    }
-
-    /// The sum over eigenvectors of the product of two examples along them, each times its gain, and
-    /// each times what is kept.
-    fn weighed(&self, a: usize, b: usize, gains: &Array1<f64>, kept: &Array1<f64>) -> (f64, f64) {
-        let pairs = self.rows_on.row(a);
-        let pairs = pairs.iter().zip(self.rows_on.row(b));
-        let mut sums = (0.0, 0.0);
-        for ((a, b), (gain, kept)) in pairs.zip(gains.iter().zip(kept)) {
-            sums.0 += a * b * gain;
-            sums.1 += a * b * kept;
-        }
-        sums
-    }
-
-    /// The sum over `points` (shrinkage and factor) of `factor * A (mean - centre)`, a row a class,
-    /// with A of the first `most` eigenvectors, for features with the taps at length 1.
-    pub fn discriminants(
-        &self,
-        design: &Design,
-        points: impl Iterator<Item = (f64, f64)>,
-        most: usize,
-    ) -> Array2<f32> {
-        let (mut sum, mut gains) = (0.0, Array1::<f64>::zeros(self.values.len()));
-        for (shrinkage, factor) in points {
-            sum += factor;
-            gains.scaled_add(factor, &self.gains(shrinkage, most));
-        }
-        let mut weights = means(design, self.taps) * sum as f32;
-        weights -= &self.in_features(design, &(&self.means_on * &gains.insert_axis(Axis(0))));
+    /// A (mean - centre), a row a class, with A of the first `most` eigenvectors, for features with the
+    /// taps at length 1.
+    pub fn discriminants(&self, design: &Design, shrinkage: f64, most: usize) -> Array2<f32> {
+        let gains = self.gains(shrinkage, most).insert_axis(Axis(0));
+        let mut weights = means(design, self.taps);
+        weights -= &self.in_features(design, &(&self.means_on * &gains));
         at(design, self.taps, weights)
     }
 

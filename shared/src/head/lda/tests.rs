@@ -181,10 +181,11 @@ fn a_burst_is_judged_as_if_it_had_never_been_taught() {
     for (seed, shrinkage) in [(1, 0.3), (2, 0.01), (3, 3.0), (4, 0.1)] {
         let design = design(seed);
         let grams = Grams::new(&design);
-        let spectrum = Spectrum::new(&design, &grams, TAPS, &design.by_burst());
-        let products = spectrum.products(shrinkage);
-        let left_out = LeftOut::new(&spectrum.taught, &products);
-        judges(&design, &left_out, products.added);
+        let scatter = Scatter::new(&design, &grams, TAPS, &design.by_burst());
+        for products in scatter.products(&[shrinkage, 2.0 * shrinkage]) {
+            let left_out = LeftOut::new(&scatter.taught, &products);
+            judges(&design, &left_out, products.added);
+        }
     }
 }
 
@@ -193,14 +194,14 @@ fn discriminants_are_the_closed_form_in_every_way_to_them() {
     let design = design(5);
     let bursts = design.by_burst();
     let taught = || Taught::new(&design, &bursts, &bursts);
-    let spectrum = Spectrum::new(&design, &Grams::new(&design), TAPS, &bursts);
+    let scatter = Scatter::new(&design, &Grams::new(&design), TAPS, &bursts);
     let points = [(0.3, 1.0)].into_iter();
     let whole = [
         Whole::of_rows(&design, TAPS, 0.3, taught()),
         Whole::of_features(&design, TAPS, 0.3, taught()),
         Whole {
-            discriminants: spectrum.discriminants(&design, points, usize::MAX),
-            products: spectrum.products(0.3),
+            discriminants: scatter.discriminants(&design, points),
+            products: scatter.products(&[0.3]).remove(0),
             taught: taught(),
         },
     ];
@@ -283,7 +284,7 @@ fn two_classes(last: f32, taps: f32) -> Design {
 fn the_examples_say_how_much_the_taps_count() {
     let share = |design: &Design, wanted: fn(f64) -> bool| -> f64 {
         let benches = choose(design, &Grams::new(design), &design.by_burst());
-        let wanted = benches.iter().filter(|bench| wanted(bench.spectrum.taps));
+        let wanted = benches.iter().filter(|bench| wanted(bench.scatter.taps));
         wanted
             .flat_map(|bench| &bench.points)
             .map(|point| point.share)

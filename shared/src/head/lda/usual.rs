@@ -34,27 +34,23 @@ const MANY: usize = 60;
 const FEWEST: usize = 4;
 
 /// `None` where too few bursts can be held back: a class's only one cannot.
-pub fn unknown(
-    design: &Design,
-    grams: &Grams,
-    spectrum: &Spectrum,
-    shrinkage: f64,
-) -> Option<Unknown> {
-    let (gram, bursts) = (grams.at(spectrum.taps), design.by_burst());
+pub fn unknown(design: &Design, grams: &Grams, taps: f64, shrinkage: f64) -> Option<Unknown> {
+    let (gram, bursts) = (grams.at(taps), design.by_burst());
+    let taught = Taught::new(design, &bursts, &bursts);
     let (mut measures, mut held, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     let folds = FOLDS[usize::from(bursts.len() >= MANY)];
     for fold in 0..folds {
-        let (out, rest) = deal(&bursts, &spectrum.taught, |place| place % folds == fold);
+        let (out, rest) = deal(&bursts, &taught, |place| place % folds == fold);
         if out.is_empty() {
             continue;
         }
-        let few = design.select(&rest);
+        let few = design.labels_of(&rest);
         let few_grams = grams.select(&rest);
-        let without = Spectrum::new(&few, &few_grams, spectrum.taps, &few.by_burst());
+        let without = Spectrum::new(&few, &few_grams, taps, &few.by_burst());
         let measure = Measure::new(without, shrinkage);
         for burst in out {
             let read = Held::new(&burst, &gram, &rest, &measure, measures.len());
-            match spectrum.taught.bursts_of[burst.class] > 1.0 {
+            match taught.bursts_of[burst.class] > 1.0 {
                 true => held.push(read),
                 false => alone.push(read),
             }
@@ -76,16 +72,17 @@ pub fn unknown(
         noise.doubt(taught, held.class)
     });
     let doubt = mean(&doubts.collect::<Vec<_>>())?;
+    let spectrum = Spectrum::new(design, grams, taps, &bursts);
     let squares = spectrum.squares(shrinkage, DIRECTIONS);
-    let lessened = lessened_by(&squares, &spectrum.taught, &noise);
+    let lessened = lessened_by(&squares, &taught, &noise);
     let lessened = lessened.iter().enumerate().map(|(class, less)| {
         // What a class reaches scatters the more the further its mean is off: so that not all of it
         // looks strange after one press, it is given a deviation for that.
-        let more = noise.doubt(&spectrum.taught, class) - doubt;
+        let more = noise.doubt(&taught, class) - doubt;
         less - spread * more.max(0.0)
     });
     let gauge = Gauge::new(
-        &ruler(design, spectrum, shrinkage),
+        &ruler(design, &spectrum, shrinkage),
         &lessened.collect::<Vec<_>>(),
     );
     Unknown::new(gauge, usual, spread)
@@ -122,12 +119,11 @@ fn deal(
 fn ruler(design: &Design, spectrum: &Spectrum, shrinkage: f64) -> Ruler {
     let gains = spectrum.gains(shrinkage, DIRECTIONS);
     let gains = gains.iter().take(DIRECTIONS).map(|&gain| gain as f32);
-    let point = [(shrinkage, 1.0)].into_iter();
     Ruler {
         last: design.last,
         taps: spectrum.taps,
         share: share(&spectrum.taught),
-        discriminants: spectrum.discriminants(design, point, DIRECTIONS),
+        discriminants: spectrum.discriminants(design, shrinkage, DIRECTIONS),
         centre: centre(design),
         directions: spectrum.directions(design, DIRECTIONS),
         gains: gains.collect(),

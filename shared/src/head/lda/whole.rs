@@ -4,8 +4,8 @@
 use ndarray::{Array2, Axis, s};
 
 use super::{
+    algebra::solve,
     centred::{Centred, Grams, at, means, unit},
-    eigen::solve,
     products::{OfBurst, Products},
     taught::Taught,
 };
@@ -61,20 +61,12 @@ impl Whole {
         let taken = of_means.t().mapv(|v| v as f32).dot(&design.features);
         discriminants -= &at(design, taps, taken);
         let means_rows_here = of_means.select(Axis(0), &taught.rows).reversed_axes() * added;
-        let bursts = taught.bursts.iter().map(|burst| {
-            let pairs = burst
-                .rows
-                .iter()
-                .flat_map(|&i| burst.rows.iter().map(move |&j| (i, j)));
-            // U A U' = added - added^2 (U U' + added)^-1.
-            pairs.map(|(i, j)| {
-                let own = if i == j { added } else { 0.0 };
-                own - added * added * solved[(taught.rows[i], classes + j)]
+        let bursts = taught.bursts.iter().map(|Burst { rows, .. }| {
+            OfBurst::solved(added, rows.len(), |i, j| {
+                solved[(taught.rows[rows[i]], classes + rows[j])]
             })
         });
-        let bursts = bursts
-            .map(|products| of_burst(products.collect()))
-            .collect();
+        let bursts = bursts.collect();
         Self {
             discriminants: at(design, taps, discriminants),
             products: Products {
@@ -119,11 +111,7 @@ impl Whole {
                 .rows
                 .iter()
                 .flat_map(|&i| burst.rows.iter().map(move |&j| (i, j)));
-            of_burst(
-                pairs
-                    .map(|(i, j)| judged.row(i).dot(&of_rows.column(j)))
-                    .collect(),
-            )
+            OfBurst::whole(pairs.map(|(i, j)| judged.row(i).dot(&of_rows.column(j))))
         });
         let means_rows = of_means.t().dot(&judged.t());
         Self {
@@ -137,13 +125,5 @@ impl Whole {
             discriminants: at(design, taps, of_means.t().mapv(|v| v as f32)),
             taught,
         }
-    }
-}
-
-/// The scatter has all of its examples.
-fn of_burst(products: Vec<f64>) -> OfBurst {
-    OfBurst {
-        rows: products.clone(),
-        along: products,
     }
 }

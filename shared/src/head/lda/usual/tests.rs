@@ -15,7 +15,7 @@ fn a_measure_reads_what_the_textbook_and_its_gauge_say() {
     let grams = Grams::new(&design);
     let gram = grams.at(TAPS);
     let spectrum = Spectrum::new(&design, &grams, TAPS, &design.by_burst());
-    let added = spectrum.products(0.1).added;
+    let added = 0.1 * spectrum.unit;
     let gauge = Gauge::new(&ruler(&design, &spectrum, 0.1), &[0.0; 4][..design.classes]);
     let measure = Measure::new(spectrum, 0.1);
     let features = scaled(&design);
