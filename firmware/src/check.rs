@@ -118,8 +118,8 @@ fn open_package(config: &Config) -> Result<(String, Offered), String> {
     let bytes = file::read(path, MAX_SIZE).map_err(|error| one_line(&error))?;
     let package = trust::open_package(&bytes, &config.trust)
         .map_err(|error| format!("{}: {}", path.display(), one_line(&error)))?;
-    let backbone =
-        Backbone::load(&package.backbone, &package.preprocess).map_err(|error| one_line(&error))?;
+    let backbone = Backbone::load_with(&package.backbone, &package.preprocess, config.operators())
+        .map_err(|error| one_line(&error))?;
     let mut embedder = backbone.embedder().map_err(|error| one_line(&error))?;
     package
         .run_self_test(&mut embedder)

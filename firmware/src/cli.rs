@@ -66,6 +66,9 @@ pub struct Options {
     /// For development: take packages that are older than the installed one
     #[arg(long, global = true)]
     pub allow_downgrade: bool,
+    /// For development: compute the network with tract's operators alone
+    #[arg(long, global = true)]
+    pub plain_tract: bool,
     /// Where taught samples and the head are kept; without it they are gone at the end
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -216,6 +219,7 @@ impl Options {
         }
         config.trust.unsigned = self.unsigned;
         config.trust.allow_downgrade = self.allow_downgrade;
+        config.plain_tract = self.plain_tract;
         config.log = self.log.unwrap_or(config.log);
         config.package = self.package.clone().or(config.package);
         config.state = self.state.clone().or(config.state);

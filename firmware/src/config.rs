@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use lastlayer_shared::{
     file::{self, FileError},
     guard,
+    operators::Operators,
 };
 use serde::Deserialize;
 
@@ -35,6 +36,9 @@ pub struct Config {
     pub log: LogFormat,
     /// What the board calls itself in messages of outputs; without it its host name.
     pub name: Option<String>,
+    /// The network is computed by tract's operators alone. Only the command line says so.
+    #[serde(skip)]
+    pub plain_tract: bool,
     /// Whose packages are run.
     pub trust: trust::Settings,
     pub camera: camera::Settings,
@@ -69,6 +73,14 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// What computes the network.
+    pub fn operators(&self) -> Operators {
+        match self.plain_tract {
+            true => Operators::Tract,
+            false => Operators::Lastlayer,
+        }
+    }
+
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let bytes = file::read(path, MAX_SIZE)?;
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::Value {

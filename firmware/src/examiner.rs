@@ -11,6 +11,7 @@ use lastlayer_shared::{
     error::one_line,
     guard::{self, Judged, Opinion},
     head::Layout,
+    operators::Operators,
     package::Package,
 };
 use serde::Deserialize;
@@ -81,9 +82,9 @@ pub struct Opened {
 
 impl Opened {
     /// Loads the network, and lets it do its self-test. `id` stands for the package.
-    pub fn new(package: Package, id: String) -> Result<Self, String> {
+    pub fn new(package: Package, id: String, operators: Operators) -> Result<Self, String> {
         let wrong = |error: &dyn std::error::Error| one_line(error);
-        let backbone = Backbone::load(&package.backbone, &package.preprocess);
+        let backbone = Backbone::load_with(&package.backbone, &package.preprocess, operators);
         let backbone = backbone.map_err(|error| wrong(&error))?;
         let mut embedder = backbone.embedder().map_err(|error| wrong(&error))?;
         let self_test = package.run_self_test(&mut embedder);
@@ -116,6 +117,7 @@ impl Network for Opened {
 pub struct Examiner<'a, W: Write> {
     pub trust: &'a trust::Settings,
     pub settings: Settings,
+    pub operators: Operators,
     pub log: &'a mut Log<W>,
     pub stop: &'a Stop,
     /// Another package runs than the one that should.
@@ -130,6 +132,7 @@ impl<'a, W: Write> Examiner<'a, W> {
     pub fn new(
         trust: &'a trust::Settings,
         settings: Settings,
+        operators: Operators,
         log: &'a mut Log<W>,
         stop: &'a Stop,
     ) -> Self {
@@ -137,6 +140,7 @@ impl<'a, W: Write> Examiner<'a, W> {
         Self {
             trust,
             settings,
+            operators,
             log,
             stop,
             refused: false,
@@ -170,7 +174,7 @@ impl<W: Write> slots::Examiner for Examiner<'_, W> {
     }
 
     fn load(&mut self, (package, id): Self::Package) -> Result<Opened, String> {
-        Opened::new(package, id)
+        Opened::new(package, id, self.operators)
     }
 
     fn cost(&mut self, before: (&Opened, &Memory), after: (&Opened, &Memory)) -> Option<String> {

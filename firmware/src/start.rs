@@ -72,7 +72,13 @@ pub fn run(options: &Options, config: Config) -> anyhow::Result<()> {
     let mut warnings = config.trust.warnings();
     let keys = options.panel == Some(PanelKind::Keyboard);
     let panel = PanelParts::open(&config, keys, &mut warnings)?;
-    let mut examiner = Examiner::new(&config.trust, config.update, &mut log, &stop);
+    let mut examiner = Examiner::new(
+        &config.trust,
+        config.update,
+        config.operators(),
+        &mut log,
+        &stop,
+    );
     let found = match &config.state {
         None => open_package(&config, &mut examiner),
         Some(state) => installed(&config, state, &mut examiner),
@@ -152,7 +158,10 @@ impl Start<'_> {
         );
         // A scene is the same on every machine, however long one takes for it.
         let tuner = match scene {
-            None => Tuner::new(config.tuning, source(config, proof.slots.as_ref())),
+            None => {
+                let source = source(config, proof.slots.as_ref());
+                Tuner::new(config.tuning, source, config.operators())
+            }
             Some(_) => None,
         };
         let mut trainer = trainer.tuning(tuner);

@@ -3,6 +3,7 @@
 use lastlayer_shared::{
     backbone::Backbone,
     contain::PANICKED,
+    operators::Operators,
     tuning::{Cut, Layer, Map},
 };
 
@@ -19,11 +20,11 @@ pub fn run(bytes: &[u8], embedding: &[f32]) {
     let both = cut
         .beside(&cut.layer)
         .expect("the layer is of its own form");
-    let both = Backbone::load_tuned(&both, &preprocess());
+    let both = Backbone::load_tuned(&both, &preprocess(), Operators::default());
     if let Ok(said) = run_loaded(both, cut.layer.outputs()) {
         assert_eq!(&said[..embedding.len()], embedding);
     }
-    let trunk = cut.trunk(&preprocess());
+    let trunk = cut.trunk(&preprocess(), Operators::default());
     let map = match trunk.and_then(|mut trunk| trunk.map(&picture())) {
         Ok(map) => map,
         Err(error) => {

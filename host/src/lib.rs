@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod bench;
 mod commands;
 pub mod demo;
 pub mod embed;

@@ -1,4 +1,4 @@
-//! The backbone: the frozen network, run by tract. An ONNX file with one input
+//! The backbone: the frozen network, run by tract with operators of our own. An ONNX file with one input
 //! `1 x 3 x size x size` and an output named `embedding` of `1 x D` numbers. Where there is an output
 //! named `taps` of the same form, its numbers come after; one named `tuned` is read where it is asked for,
 //! and further ones are ignored.
@@ -14,6 +14,7 @@ use crate::{
     frame::Frame,
     head::Layout,
     network::{self, NetworkError},
+    operators::Operators,
     preprocess::{Preprocess, PreprocessError},
     taps::{self, TAPS},
     view::View,
@@ -60,18 +61,32 @@ pub struct Backbone {
 impl Backbone {
     /// Loads ONNX bytes, pinned to one frame of `preprocess.input_size`.
     pub fn load(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
-        Self::load_with(onnx, preprocess, &[])
+        Self::load_with(onnx, preprocess, Operators::default())
+    }
+
+    /// The same, computed as asked for.
+    pub fn load_with(
+        onnx: &[u8],
+        preprocess: &Preprocess,
+        operators: Operators,
+    ) -> Result<Self, BackboneError> {
+        Self::load_outputs(onnx, preprocess, operators, &[])
     }
 
     /// The same for what `tuning::Cut::beside` gives: `Embedder`s say after an embedding what the tuned
     /// layer says.
-    pub fn load_tuned(onnx: &[u8], preprocess: &Preprocess) -> Result<Self, BackboneError> {
-        Self::load_with(onnx, preprocess, &[TUNED])
-    }
-
-    fn load_with(
+    pub fn load_tuned(
         onnx: &[u8],
         preprocess: &Preprocess,
+        operators: Operators,
+    ) -> Result<Self, BackboneError> {
+        Self::load_outputs(onnx, preprocess, operators, &[TUNED])
+    }
+
+    fn load_outputs(
+        onnx: &[u8],
+        preprocess: &Preprocess,
+        operators: Operators,
         more: &[&str],
     ) -> Result<Self, BackboneError> {
         preprocess.check()?;
@@ -85,9 +100,7 @@ impl Backbone {
                 .model_for_proto_model(&proto)?
                 .with_outputs_by_name(all)?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
-            bounded(model.into_typed()?)?
-                .into_optimized()?
-                .into_runnable()
+            operators.runnable(bounded(model.into_typed()?)?)
         })
         .map_err(BackboneError::Load)?;
         let width = |output: usize| {

@@ -12,6 +12,7 @@ pub mod framed;
 pub mod guard;
 pub mod head;
 pub mod network;
+pub mod operators;
 pub mod package;
 pub mod photos;
 pub mod preprocess;

@@ -5,6 +5,7 @@
 //! instead where LASTLAYER_REQUIRE_ALL is set.
 
 mod bad_input;
+mod bench;
 mod board;
 mod cameras;
 mod demo;

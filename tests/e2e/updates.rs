@@ -13,6 +13,7 @@ use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
     head::{Example, Head, Kind},
+    operators::Operators,
     package::Package,
     view::View,
 };
@@ -328,7 +329,12 @@ fn network(size: &str) -> Opened {
     export.args(["export", "mobilenet-v2", "--input-size", size, "-o"]);
     succeed(export.arg(&onnx));
     succeed(lastlayer().arg("package").arg(&onnx).arg("-o").arg(&llp));
-    Opened::new(Package::open(&llp).unwrap(), String::new()).unwrap()
+    Opened::new(
+        Package::open(&llp).unwrap(),
+        String::new(),
+        Operators::default(),
+    )
+    .unwrap()
 }
 
 /// Accuracy in per cent on photos that were not taught, the mean of 20 splits with 20 photos a class:

@@ -32,7 +32,7 @@ struct Said {
 pub fn agree(profile: &str) -> Result<()> {
     tools::need(&[EMULATOR])?;
     let debian = Debian::unpacked()?;
-    let program = cross::heads(Kind::Aarch64, profile)?;
+    let program = cross::example(Kind::Aarch64, profile, "heads")?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(tools::root()).args(["build", "--locked"]);
     tools::run(cargo.args(["--release", "--workspace", "--example", "heads"]))?;

@@ -4,6 +4,7 @@
 //! product's programs are started as processes.
 
 pub mod agree;
+pub mod bench;
 pub mod board;
 pub mod cross;
 pub mod image;

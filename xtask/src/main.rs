@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
     agree,
+    bench::Bench,
     board::{self, Board, Site},
     cross::{self, Kind, Toolchain},
     tools,
@@ -49,6 +50,9 @@ enum Task {
         #[arg(long, default_value = cross::SHIPPED)]
         profile: String,
     },
+    /// Count the instructions of a frame on a virtual board
+    #[command(after_help = "docs/performance.md has what it counts.")]
+    BoardBench(Bench),
     /// Measure the figures that the documents state, memory over 10,000 frames among them
     Bars,
 }
@@ -89,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Board(board) => board.run(),
         Task::BoardTest { site } => board::test(&site),
         Task::Agree { profile } => agree::agree(&profile),
+        Task::BoardBench(bench) => bench.run(),
         Task::Bars => bars(),
     }
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::*;
+use lastlayer_shared::operators::Operators;
+
 use crate::look::Seen;
 use crate::{memory::tests::memory, teachings::Starting, upkeep::tests::package};
 
@@ -95,7 +97,11 @@ fn crops_go_with_examples_whatever_became_of_classes() {
 fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing() {
     let missing = || Err("its file is not there any more".into());
     let settings = Settings { quiet_seconds: 1.0 };
-    let mut trainer = trainer().tuning(Tuner::new(settings, Box::new(missing)));
+    let mut trainer = trainer().tuning(Tuner::new(
+        settings,
+        Box::new(missing),
+        Operators::default(),
+    ));
     let current = trainer.start().unwrap();
     // The package's own head was fitted on all that is known.
     assert_eq!(trainer.tunes_after(), None);
@@ -123,7 +129,14 @@ fn a_tuned_layer_is_of_its_samples_and_whatever_goes_wrong_with_it_costs_nothing
     );
     assert!(knowledge.tuned.is_none() && knowledge.classes == current.classes);
     assert_eq!(trainer.tunes_after(), None);
-    assert!(Tuner::new(Settings { quiet_seconds: 0.0 }, Box::new(missing)).is_none());
+    assert!(
+        Tuner::new(
+            Settings { quiet_seconds: 0.0 },
+            Box::new(missing),
+            Operators::default()
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -148,7 +161,8 @@ fn a_question_is_answered_at_once_and_does_not_make_it_less_quiet() {
         Err("its file is not there any more".into())
     };
     let settings = Settings { quiet_seconds: 0.5 };
-    let mut trainer = trainer().tuning(Tuner::new(settings, Box::new(source)));
+    let mut trainer =
+        trainer().tuning(Tuner::new(settings, Box::new(source), Operators::default()));
     let mut current = trainer.start().unwrap();
     for _ in 0..60 {
         let burst = crate::upkeep::tests::burst(1);

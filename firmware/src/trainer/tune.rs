@@ -21,6 +21,7 @@ use lastlayer_shared::{
     frame::Frame,
     guard::{self, Judged, Opinion},
     head::{Answer, Head, Kind},
+    operators::Operators,
     package::Package,
     preprocess::Preprocess,
     tuning::{Cut, Layer, Map, Sample, are_enough, tune},
@@ -74,6 +75,7 @@ pub type Source = Box<dyn Fn() -> Result<Vec<u8>, String> + Send>;
 /// What fine-tuning needs beside what was taught.
 pub struct Tuner {
     source: Source,
+    operators: Operators,
     quiet: Duration,
     /// What was taught changed since it was last tried.
     due: bool,
@@ -81,9 +83,10 @@ pub struct Tuner {
 
 impl Tuner {
     /// `None` where it is never done.
-    pub fn new(settings: Settings, source: Source) -> Option<Self> {
+    pub fn new(settings: Settings, source: Source, operators: Operators) -> Option<Self> {
         (settings.quiet_seconds > 0.0).then(|| Self {
             source,
+            operators,
             quiet: Duration::from_secs_f64(settings.quiet_seconds),
             due: true,
         })
@@ -243,7 +246,9 @@ impl Trainer {
         let cut = Cut::of(&network, preprocess).map_err(Ended::failed)?;
         let cut = cut.ok_or(Ended::Unfit)?;
         drop(network);
-        let mut trunk = cut.trunk(preprocess).map_err(Ended::failed)?;
+        let mut trunk = cut
+            .trunk(preprocess, tuner.operators)
+            .map_err(Ended::failed)?;
         let mut maps = Vec::with_capacity(examples.len());
         let mut last = None;
         for crop in self.teachings.crops(&package, &classes) {
@@ -298,7 +303,7 @@ impl Trainer {
         let head = found.head(Kind::default(), &self.layout, &samples);
         let tuned = Tuned {
             head: head.map_err(Ended::failed)?,
-            backbone: beside(&cut, &found.layer, preprocess)?,
+            backbone: beside(&cut, &found.layer, preprocess, tuner.operators)?,
         };
         let map = samples[samples.len() - 1].map;
         is_as_taught(&tuned.backbone, &crop, [&cut.layer, &found.layer], map)?;
@@ -312,10 +317,15 @@ impl Trainer {
 }
 
 /// The network with both layers.
-fn beside(cut: &Cut, layer: &Layer, preprocess: &Preprocess) -> Result<Backbone, Ended> {
+fn beside(
+    cut: &Cut,
+    layer: &Layer,
+    preprocess: &Preprocess,
+    operators: Operators,
+) -> Result<Backbone, Ended> {
     let onnx = cut.beside(layer);
     let onnx = onnx.ok_or_else(|| Ended::Failed("the network cannot hold another".into()))?;
-    Backbone::load_tuned(&onnx, preprocess).map_err(Ended::failed)
+    Backbone::load_tuned(&onnx, preprocess, operators).map_err(Ended::failed)
 }
 
 /// Whether the network with both layers says of a crop what each of them says of its map.

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each thin over the library.
 
+mod bench;
 mod demo;
 mod eval;
 mod export;
@@ -43,6 +44,10 @@ enum Command {
     Sign(sign::Sign),
     Inspect(inspect::Inspect),
     Eval(eval::Eval),
+    Bench(bench::Bench),
+    /// A part of `bench`
+    #[command(hide = true, name = crate::bench::COMMAND)]
+    BenchChild(bench::BenchChild),
     Demo(demo::Demo),
     /// The board's program, so that `demo` can start it as a process of its own
     #[command(hide = true, disable_help_flag = true, name = BOARD_PROGRAM)]
@@ -61,6 +66,8 @@ impl Cli {
             Command::Sign(command) => command.run()?,
             Command::Inspect(command) => command.run()?,
             Command::Eval(command) => command.run()?,
+            Command::Bench(command) => command.run()?,
+            Command::BenchChild(command) => command.run()?,
             Command::Demo(command) => command.run()?,
             Command::Lastlayerd { arguments } => {
                 let name = OsString::from(BOARD_PROGRAM);

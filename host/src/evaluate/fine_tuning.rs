@@ -7,6 +7,7 @@ use lastlayer_shared::{
     backbone::{Backbone, BackboneError},
     frame::Frame,
     head::{Head, HeadError, Kind},
+    operators::Operators,
     tuning::{Cut, Layer, Map, Sample, tune},
     view::View,
 };
@@ -29,7 +30,9 @@ pub fn maps(
     done: impl Fn(),
 ) -> Result<Before, EvaluateError> {
     let preprocess = backbone.preprocess();
-    let mut trunk = cut.trunk(preprocess).map_err(EmbedError::from)?;
+    let mut trunk = cut
+        .trunk(preprocess, Operators::default())
+        .map_err(EmbedError::from)?;
     let mut maps = Vec::with_capacity(labelled.photos.len());
     for (_, path) in &labelled.photos {
         let frame = Frame::open(path).map_err(EmbedError::from)?;

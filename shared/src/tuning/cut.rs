@@ -15,6 +15,7 @@ use crate::{
     contain::{bounded, contain},
     frame::Frame,
     network,
+    operators::Operators,
     preprocess::Preprocess,
 };
 
@@ -113,7 +114,11 @@ impl Cut {
     }
 
     /// What comes before the layer, ready to run.
-    pub fn trunk(&self, preprocess: &Preprocess) -> Result<Trunk, BackboneError> {
+    pub fn trunk(
+        &self,
+        preprocess: &Preprocess,
+        operators: Operators,
+    ) -> Result<Trunk, BackboneError> {
         let side = preprocess.input_size as usize;
         let mut network = self.network.clone();
         if let Some(graph) = &mut network.graph {
@@ -128,9 +133,7 @@ impl Cut {
                 .with_ignore_value_info(true)
                 .model_for_proto_model(&network)?
                 .with_input_fact(0, f32::fact([1, 3, side, side]).into())?;
-            bounded(model.into_typed()?)?
-                .into_optimized()?
-                .into_runnable()
+            operators.runnable(bounded(model.into_typed()?)?)
         })
         .map_err(BackboneError::Load)?;
         let state = contain(|| Arc::clone(&plan).spawn()).map_err(BackboneError::Run)?;

@@ -3,6 +3,7 @@
 use lastlayer_shared::{
     backbone::Backbone,
     frame::Frame,
+    operators::Operators,
     package::Package,
     tuning::{Cut, Layer},
     view::View,
@@ -66,7 +67,11 @@ fn a_network_is_its_trunk_and_its_last_layer() {
     few_photos(folder.path());
     let photo = Frame::open(&folder.path().join("car").join("000.png")).unwrap();
     let crop = preprocess.crop(&photo, &View::default()).unwrap();
-    let map = cut.trunk(preprocess).unwrap().map(&crop).unwrap();
+    let map = cut
+        .trunk(preprocess, Operators::default())
+        .unwrap()
+        .map(&crop)
+        .unwrap();
     let whole = backbone.embedder().unwrap().embed_crop(&crop).unwrap();
     let last = &whole[..backbone.layout().last()];
     let parts = cut.layer.embed(&map);
@@ -89,7 +94,12 @@ fn a_network_is_its_trunk_and_its_last_layer() {
     assert_eq!(said[1280..], whole[1280..]);
     assert_ne!(tuned.id(), backbone.id());
     // Beside the other it leaves that as it was.
-    let both = Backbone::load_tuned(&cut.beside(&half).unwrap(), preprocess).unwrap();
+    let both = Backbone::load_tuned(
+        &cut.beside(&half).unwrap(),
+        preprocess,
+        Operators::default(),
+    )
+    .unwrap();
     assert_eq!(both.layout(), backbone.layout());
     let said = both.embedder().unwrap().embed_crop(&crop).unwrap();
     assert!(off(&whole, &said[..whole.len()]) < 1e-4);

@@ -87,11 +87,12 @@ pub fn build(kind: Kind, profile: &str, toolchain: Option<Toolchain>) -> Result<
     Ok(program)
 }
 
-/// The heads that the firmware's example fits, as a program for a kind of board. It is the firmware's, so
-/// that it is built of the same libraries as lastlayerd, with the same features, which are there already.
-pub fn heads(kind: Kind, profile: &str) -> Result<PathBuf> {
-    let wanted = ["--package", "lastlayer-firmware", "--example", "heads"];
-    Ok(zigbuild(kind, profile, Toolchain::of_machine(kind)?, &wanted)?.join("examples/heads"))
+/// An example of the firmware's, as a program for a kind of board. It is the firmware's, so that it is
+/// built of the same libraries as lastlayerd, with the same features, which are there already.
+pub fn example(kind: Kind, profile: &str, name: &str) -> Result<PathBuf> {
+    let wanted = ["--package", "lastlayer-firmware", "--example", name];
+    let folder = zigbuild(kind, profile, Toolchain::of_machine(kind)?, &wanted)?;
+    Ok(folder.join("examples").join(name))
 }
 
 /// Builds what is `wanted`, in cargo's words; the folder with it.

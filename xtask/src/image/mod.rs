@@ -110,8 +110,37 @@ impl Image {
             archive.file(&format!("photos/{name}.rgb"), &frames, 0o644)?;
         }
         archive.finish()?;
+        Ok(Self::of(debian, initramfs))
+    }
+
+    /// Of a board that runs `program` on packages, prints what it says on its console, and ends.
+    pub fn bench(
+        debian: &Debian,
+        program: &Path,
+        packages: &[PathBuf],
+        folder: &Path,
+    ) -> Result<Self> {
+        let initramfs = folder.join("initramfs.cpio");
+        let mut archive = Archive::new(BufWriter::new(File::create(&initramfs)?));
+        system(&mut archive, &debian.root)?;
+        for name in ["dev", "packages", "proc", "tmp"] {
+            archive.folder(name)?;
+        }
+        archive.device("dev/console", CONSOLE)?;
+        let init = read(&tools::root().join("xtask/guest/bench"))?;
+        archive.file("init", &init, 0o755)?;
+        archive.file("bin/frames", &read(program)?, 0o755)?;
+        for package in packages {
+            let name = package.file_name().unwrap_or_default().to_string_lossy();
+            archive.file(&format!("packages/{name}"), &read(package)?, 0o644)?;
+        }
+        archive.finish()?;
+        Ok(Self::of(debian, initramfs))
+    }
+
+    fn of(debian: &Debian, initramfs: PathBuf) -> Self {
         let kernel = debian.file(&format!("boot/vmlinuz-{}", debian.kernel));
-        Ok(Self { kernel, initramfs })
+        Self { kernel, initramfs }
     }
 }
 

@@ -1,0 +1,120 @@
+//! A processor's vectors of `f32`.
+//!
+//! # Safety
+//!
+//! Of every function: the processor has the instructions (`Kind::best` asks it), and what a pointer
+//! points at is `COUNT` numbers long (`multiply` says for itself). Implementations are inlined into
+//! functions that enable the instructions.
+
+/// Numbers in a panel of weights: as many as the widest vector has.
+pub const PANEL: usize = 16;
+
+/// The same, of which the compiler knows no more: it would keep a dozen addresses that follow from one
+/// another each in a register, and add to each in every turn.
+#[inline(always)]
+pub fn opaque<T>(pointer: *const T) -> *const T {
+    #[cfg(target_arch = "aarch64")]
+    let pointer = {
+        let mut pointer = pointer;
+        // SAFETY: it does nothing.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) pointer,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        pointer
+    };
+    pointer
+}
+
+/// As `opaque`.
+#[inline(always)]
+pub fn opaque_offset(offset: usize) -> usize {
+    #[cfg(target_arch = "aarch64")]
+    let offset = {
+        let mut offset = offset;
+        // SAFETY: it does nothing.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) offset,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        offset
+    };
+    offset
+}
+
+pub trait Lanes {
+    type Vector: Copy;
+    /// Numbers in a vector,
+    const COUNT: usize;
+    /// and vectors that a processor holds.
+    const REGISTERS: usize;
+
+    unsafe fn load(from: *const f32) -> Self::Vector;
+    unsafe fn store(to: *mut f32, vector: Self::Vector);
+    unsafe fn splat(number: f32) -> Self::Vector;
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a b + sum`.
+    unsafe fn fused(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
+    /// At least `least` and at the most `most`, a number each.
+    unsafe fn clamp(a: Self::Vector, least: Self::Vector, most: Self::Vector) -> Self::Vector;
+
+    /// Adds to `sums` the products of `depth` numbers at each of `pixels` with `depth` rows of
+    /// `PANEL` numbers, of which each of `weights` is a vector's place in the first.
+    #[inline(always)]
+    unsafe fn multiply<const P: usize, const V: usize>(
+        sums: &mut [[Self::Vector; V]; P],
+        pixels: [*const f32; P],
+        weights: [*const f32; V],
+        depth: usize,
+    ) {
+        for k in 0..depth {
+            unsafe {
+                let weights = weights.map(|weights| Self::load(weights.add(k * PANEL)));
+                for p in 0..P {
+                    let number = Self::splat(*pixels[p].add(k));
+                    for v in 0..V {
+                        sums[p][v] = Self::fused(number, weights[v], sums[p][v]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Without special instructions: what others are tested against.
+pub struct Portable;
+
+impl Lanes for Portable {
+    type Vector = [f32; 4];
+    const COUNT: usize = 4;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Vector {
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, vector: Self::Vector) {
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(vector) }
+    }
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self::Vector {
+        [number; 4]
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn fused(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // In two steps: where there is no instruction for it, `mul_add` is a slow function.
+        std::array::from_fn(|i| a[i] * b[i] + sum[i])
+    }
+    #[inline(always)]
+    unsafe fn clamp(a: Self::Vector, least: Self::Vector, most: Self::Vector) -> Self::Vector {
+        std::array::from_fn(|i| {
+            let a = if a[i] < least[i] { least[i] } else { a[i] };
+            if a > most[i] { most[i] } else { a }
+        })
+    }
+}

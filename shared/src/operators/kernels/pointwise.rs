@@ -1,0 +1,232 @@
+//! Many pixels' channels times a matrix of weights.
+
+use super::lanes::{Lanes, PANEL, opaque};
+
+/// A matrix of `depth` rows, in panels of `PANEL` columns: every panel has its rows one after the
+/// other. Columns beyond the last are zeros.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panels {
+    depth: usize,
+    columns: usize,
+    weights: Vec<f32>,
+    /// `PANEL` numbers a panel.
+    bias: Vec<f32>,
+}
+
+impl Panels {
+    /// `weight(column, row)`; `bias` has a number a column.
+    pub fn new(depth: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
+        let columns = bias.len();
+        let count = columns.div_ceil(PANEL);
+        let mut weights = vec![0.0; count * depth * PANEL];
+        for (panel, weights) in weights.chunks_exact_mut((depth * PANEL).max(1)).enumerate() {
+            for (row, weights) in weights.chunks_exact_mut(PANEL).enumerate() {
+                let columns = panel * PANEL..columns.min((panel + 1) * PANEL);
+                for (to, column) in weights.iter_mut().zip(columns) {
+                    *to = weight(column, row);
+                }
+            }
+        }
+        let mut padded = bias.to_vec();
+        padded.resize(count * PANEL, 0.0);
+        Self {
+            depth,
+            columns,
+            weights,
+            bias: padded,
+        }
+    }
+
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+}
+
+/// What is done with the products of one pixel.
+#[derive(Clone, Copy, Debug)]
+pub struct Pixels<'a> {
+    /// `depth` numbers a pixel, one pixel after the other.
+    pub from: &'a [f32],
+    /// Where each pixel's `columns` numbers go.
+    pub places: &'a [usize],
+    /// Added to them, `columns` numbers a pixel, one pixel after the other; empty adds nothing.
+    pub added: &'a [f32],
+    /// Then they are held between these.
+    pub limits: (f32, f32),
+}
+
+/// # Safety
+///
+/// As `Lanes` says. Lengths are checked.
+#[inline(always)]
+pub unsafe fn run<L: Lanes, T: Tiles<L>>(panels: &Panels, pixels: Pixels<'_>, to: &mut [f32]) {
+    let Panels { depth, columns, .. } = *panels;
+    let count = pixels.places.len();
+    let farthest = pixels.places.iter().copied().max();
+    assert!(pixels.from.len() >= count * depth);
+    assert!(farthest.is_none_or(|place| place + columns <= to.len()));
+    assert!(pixels.added.is_empty() || pixels.added.len() >= count * columns);
+    if count == 0 {
+        return;
+    }
+    let to = to.as_mut_ptr();
+    let per_tile = const {
+        let columns = T::VECTORS * L::COUNT;
+        assert!(columns.is_multiple_of(PANEL) || PANEL.is_multiple_of(columns));
+        columns
+    };
+    // All tiles are nearly alike, larger ones first: one of a single pixel takes as long as one of many.
+    let tiles = count.div_ceil(T::PIXELS);
+    let (less, larger) = (count / tiles, count % tiles);
+    for column in (0..columns).step_by(per_tile) {
+        let wide = per_tile.min(columns - column);
+        let vectors = wide.div_ceil(L::COUNT);
+        let strip = |first: usize, tiles: usize| Strip {
+            panels,
+            pixels,
+            to,
+            first,
+            tiles,
+            column,
+            wide,
+        };
+        unsafe {
+            if larger > 0 {
+                T::run(strip(0, larger), less + 1, vectors);
+            }
+            T::run(strip(larger * (less + 1), tiles - larger), less, vectors);
+        }
+    }
+}
+
+/// Tiles of as many pixels and the same columns, one after the other.
+pub struct Strip<'a> {
+    panels: &'a Panels,
+    pixels: Pixels<'a>,
+    to: *mut f32,
+    /// Of all pixels.
+    first: usize,
+    tiles: usize,
+    column: usize,
+    /// Columns of a tile.
+    wide: usize,
+}
+
+/// The sizes of tiles that keep a processor's registers busy, and no more.
+pub trait Tiles<L: Lanes> {
+    const PIXELS: usize;
+    const VECTORS: usize;
+
+    /// # Safety
+    ///
+    /// `pixels` and `vectors` are 1 to the most, and every tile of `strip` has as many.
+    unsafe fn run(strip: Strip<'_>, pixels: usize, vectors: usize);
+}
+
+impl Strip<'_> {
+    /// # Safety
+    ///
+    /// As above: `P` and `V` are what a tile has.
+    #[inline(always)]
+    pub unsafe fn multiply<L: Lanes, const P: usize, const V: usize>(self) {
+        let Strip {
+            panels,
+            pixels,
+            to,
+            first,
+            tiles,
+            column,
+            wide,
+        } = self;
+        let (depth, columns) = (panels.depth, panels.columns);
+        unsafe {
+            // A tile begins with a panel, or is within one.
+            let panel = column / PANEL * (PANEL * depth) + column % PANEL;
+            let panel = panels.weights.as_ptr().add(panel);
+            let weights = std::array::from_fn(|v| {
+                let column = v * L::COUNT;
+                panel.add(column / PANEL * (PANEL * depth) + column % PANEL)
+            });
+            let bias = panels.bias.as_ptr().add(column);
+            let limits = (L::splat(pixels.limits.0), L::splat(pixels.limits.1));
+            let to = to.add(column);
+            let mut from = pixels.from.as_ptr().add(first * depth);
+            let mut places = pixels.places.as_ptr().add(first);
+            let mut added = match pixels.added {
+                [] => std::ptr::null(),
+                added => added.as_ptr().add(first * columns + column),
+            };
+            for _ in 0..tiles {
+                let start: [L::Vector; V] =
+                    std::array::from_fn(|v| L::load(bias.add(v * L::COUNT)));
+                let mut sums = [start; P];
+                let inputs = std::array::from_fn(|p| opaque(from.add(p * depth)));
+                L::multiply(&mut sums, inputs, weights, depth);
+                if wide == V * L::COUNT {
+                    if !added.is_null() {
+                        for p in 0..P {
+                            for v in 0..V {
+                                let added = L::load(added.add(p * columns + v * L::COUNT));
+                                sums[p][v] = L::add(sums[p][v], added);
+                            }
+                        }
+                    }
+                    for p in 0..P {
+                        let to = to.add(*places.add(p));
+                        for v in 0..V {
+                            L::store(
+                                to.add(v * L::COUNT),
+                                L::clamp(sums[p][v], limits.0, limits.1),
+                            );
+                        }
+                    }
+                } else {
+                    part::<L, P, V>(sums, limits, wide, added, columns, |p| {
+                        to.add(*places.add(p))
+                    });
+                }
+                from = from.add(P * depth);
+                places = places.add(P);
+                if !added.is_null() {
+                    added = added.add(P * columns);
+                }
+            }
+        }
+    }
+}
+
+/// The same for columns that are not whole vectors: through a buffer of whole ones.
+///
+/// # Safety
+///
+/// `wide` is less than `V` vectors have; `added` is null or has as many numbers at every `columns`th of
+/// `P` places, and `to` at each of its.
+#[inline(always)]
+unsafe fn part<L: Lanes, const P: usize, const V: usize>(
+    sums: [[L::Vector; V]; P],
+    limits: (L::Vector, L::Vector),
+    wide: usize,
+    added: *const f32,
+    columns: usize,
+    to: impl Fn(usize) -> *mut f32,
+) {
+    const MOST: usize = 4 * PANEL;
+    const { assert!(V * L::COUNT <= MOST) };
+    for (p, sums) in sums.into_iter().enumerate() {
+        unsafe {
+            let mut buffer = [0.0f32; MOST];
+            if !added.is_null() {
+                std::ptr::copy_nonoverlapping(added.add(p * columns), buffer.as_mut_ptr(), wide);
+            }
+            for (v, sum) in sums.into_iter().enumerate() {
+                let at = buffer.as_mut_ptr().add(v * L::COUNT);
+                L::store(at, L::clamp(L::add(sum, L::load(at)), limits.0, limits.1));
+            }
+            std::ptr::copy_nonoverlapping(buffer.as_ptr(), to(p), wide);
+        }
+    }
+}
