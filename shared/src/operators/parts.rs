@@ -79,7 +79,9 @@ impl<'a> Parts<'a> {
             };
             let expand = by_end.get(&depthwise.from).filter(|&&expand| {
                 let is_alone = finder.only_user(depthwise.from) == Some(node);
-                is_alone && convolutions[&expand].is_pointwise()
+                // What narrows one block does not widen the next, where there are no others between.
+                let is_free = !parts.gone.contains(&expand);
+                is_alone && is_free && convolutions[&expand].is_pointwise()
             });
             let (mut sums, mut others) = (Vec::new(), Vec::new());
             for user in finder.users(depthwise.to) {

@@ -271,6 +271,23 @@ fn a_whole_mobilenet_is_ours() {
     assert_eq!(agree(network, &[last]), 1 + 13 + 1 + 1);
 }
 
+/// A MobileNetV1: depthwise and 1 x 1 in turn. A 1 x 1 convolution belongs to the block before it.
+#[test]
+fn blocks_without_a_part_that_widens_follow_one_another() {
+    let mut network = Network::new(4, 3, 32, 32);
+    network.convolution(16, 3, 2, [[1; 2]; 2], false);
+    network.limits(0.0, 6.0);
+    for (channels, stride) in [(32, 1), (48, 2), (48, 1)] {
+        let wide = network.shape()[1];
+        network.convolution(wide, 3, stride, [[1; 2]; 2], true);
+        network.limits(0.0, 6.0);
+        network.convolution(channels, 1, 1, [[0; 2]; 2], false);
+        network.limits(0.0, 6.0);
+    }
+    let last = network.sum();
+    assert_eq!(agree(network, &[last]), 1 + 3 + 1);
+}
+
 /// Between tract's operators nothing is turned around: a network of another kind stays as it is.
 #[test]
 fn what_is_no_mobilenet_stays_tracts() {

@@ -67,9 +67,16 @@ pub unsafe fn run<L: Lanes, T: Tiles<L>>(panels: &Panels, pixels: Pixels<'_>, to
     let Panels { depth, columns, .. } = *panels;
     let count = pixels.places.len();
     let farthest = pixels.places.iter().copied().max();
-    assert!(pixels.from.len() >= count * depth);
-    assert!(farthest.is_none_or(|place| place + columns <= to.len()));
-    assert!(pixels.added.is_empty() || pixels.added.len() >= count * columns);
+    let has = |numbers: &[f32], each: usize| {
+        let needed = count.checked_mul(each);
+        needed.is_some_and(|needed| needed <= numbers.len())
+    };
+    assert!(has(pixels.from, depth));
+    assert!(farthest.is_none_or(|place| {
+        let end = place.checked_add(columns);
+        end.is_some_and(|end| end <= to.len())
+    }));
+    assert!(pixels.added.is_empty() || has(pixels.added, columns));
     if count == 0 {
         return;
     }
