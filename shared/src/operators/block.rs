@@ -16,6 +16,9 @@ use super::{
 /// have. At least what one row of the output needs.
 const WIDE: usize = 384 << 10;
 
+/// Numbers of the room that are kept.
+const KEPT: usize = 1 << 20;
+
 thread_local! {
     /// The rows of all blocks, one after the other: made once, for memory of this size that is new for
     /// every block costs a board as much as some of them.
@@ -29,7 +32,10 @@ fn with_room(size: usize, run: impl FnOnce(&mut [f32])) {
         room.resize(size, 0.0);
     }
     run(&mut room[..size]);
-    ROOM.set(room);
+    // What one unusual block needed is not kept for ever.
+    if room.len() <= KEPT {
+        ROOM.set(room);
+    }
 }
 
 /// Pixels in, pixels out. A second input of the output's size is added before the last limits.

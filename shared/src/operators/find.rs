@@ -250,6 +250,12 @@ impl Convolution<'_> {
         columns.next_multiple_of(PANEL) <= 2 * columns || self.kernel.len() <= FEW
     }
 
+    /// How many weights it has in panels, whoever shares them.
+    pub fn weights(&self) -> usize {
+        let columns = self.output.channels.max(1);
+        self.kernel.len() / columns * columns.next_multiple_of(PANEL)
+    }
+
     pub fn window(&self) -> [usize; 2] {
         [self.kernel.shape()[2], self.kernel.shape()[3]]
     }

@@ -36,7 +36,10 @@ impl Operators {
     /// `model` ready to run.
     pub fn runnable(self, model: TypedModel) -> TractResult<Arc<TypedRunnableModel>> {
         let model = match self {
-            Operators::Lastlayer if kernels::Kind::best().is_fast() => swap::swap(model)?,
+            // A name of the network's own may be in the way of one of ours.
+            Operators::Lastlayer if kernels::Kind::best().is_fast() => {
+                swap::swap(model.clone()).unwrap_or(model)
+            }
             // tract has kernels of its own for processors that ours are not written for.
             Operators::Lastlayer | Operators::Tract => model,
         };

@@ -145,6 +145,21 @@ impl<'a> Parts<'a> {
         parts
     }
 
+    /// How many weights all operators have together, each its own.
+    pub fn weights(&self) -> usize {
+        let each = self.starts.values().map(|part| match part {
+            Part::Stem(convolution) => convolution.weights(),
+            Part::Pointwise(chain) => chain.convolution.weights(),
+            Part::Block(block) => {
+                let before = block.expand.iter().chain([&block.depthwise]);
+                let after = block.project.iter().map(|chain| &chain.convolution);
+                before.chain(after).map(Convolution::weights).sum()
+            }
+            Part::Sum(_) => 0,
+        });
+        each.fold(0, usize::saturating_add)
+    }
+
     fn add(&mut self, node: usize, part: Part<'a>) {
         let chain = |chain: &Chain<'a>| {
             let end = chain.added.map(|_| chain.to.node);

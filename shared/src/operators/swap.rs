@@ -15,6 +15,9 @@ use super::{
     pixels::{Size, Sum},
 };
 
+/// Ten times what the largest MobileNet has.
+const MOST_WEIGHTS: usize = 1 << 26;
+
 /// The same network with our operators in place of what they can do; `model` is tract's before it
 /// optimises.
 pub fn swap(mut model: TypedModel) -> TractResult<TypedModel> {
@@ -22,6 +25,10 @@ pub fn swap(mut model: TypedModel) -> TractResult<TypedModel> {
     model.prop_consts()?;
     let order = model.eval_order()?;
     let parts = Parts::find(&model, &order);
+    // Our operators do not share weights, and a file of a few can name them thousands of times.
+    if parts.weights() > MOST_WEIGHTS {
+        return Ok(model);
+    }
     let mut swap = Swap {
         model: &model,
         new: TypedModel::default(),

@@ -288,6 +288,44 @@ fn blocks_without_a_part_that_widens_follow_one_another() {
     assert_eq!(agree(network, &[last]), 1 + 3 + 1);
 }
 
+/// One constant that a hundred convolutions name is held a hundred times by ours: it stays tract's.
+#[test]
+fn weights_that_are_shared_too_often_stay_tracts() {
+    let mut network = Network::new(5, 3, 4, 4);
+    network.convolution(1024, 3, 1, [[1; 2]; 2], false);
+    network.convolution(1024, 3, 1, [[1; 2]; 2], true);
+    network.convolution(1024, 1, 1, [[0; 2]; 2], false);
+    let shared = network.model.nodes[network.at.node].clone();
+    for _ in 0..70 {
+        let inputs = [network.at, shared.inputs[1], shared.inputs[2]];
+        network.at = network.wire(shared.op.clone(), &inputs);
+    }
+    let outputs = [network.at];
+    network.model.select_output_outlets(&outputs).unwrap();
+    let swapped = swap::swap(network.model).unwrap();
+    let mut nodes = swapped.nodes.iter();
+    assert!(!nodes.any(|node| node.op.name().starts_with("Lastlayer")));
+}
+
+/// A name of the network's own that ours would have is no reason to refuse it.
+#[test]
+fn a_name_that_is_taken_leaves_the_network_tracts() {
+    let mut network = Network::new(6, 3, 8, 8);
+    network.convolution(16, 3, 1, [[1; 2]; 2], false);
+    network.convolution(16, 3, 1, [[1; 2]; 2], true);
+    let taken = format!("{}.lastlayer", network.model.nodes[network.at.node].name);
+    let add = TypedBinOp(Box::new(Add), None);
+    let start = network.model.inputs[0];
+    let twin = network
+        .model
+        .wire_node(taken, add, &[start, start])
+        .unwrap()[0];
+    let outputs = [network.at, twin];
+    network.model.select_output_outlets(&outputs).unwrap();
+    assert!(swap::swap(network.model.clone()).is_err());
+    Operators::Lastlayer.runnable(network.model).unwrap();
+}
+
 /// Between tract's operators nothing is turned around: a network of another kind stays as it is.
 #[test]
 fn what_is_no_mobilenet_stays_tracts() {
