@@ -27,22 +27,28 @@ def ncnn(file, picture):
     import ncnn
 
     # Its own format is made beforehand, by the program beside pnnx's Python: that needs torch.
-    folder = pathlib.Path(tempfile.mkdtemp())
-    (folder / "net.onnx").write_bytes(pathlib.Path(file).read_bytes())
-    pnnx = pathlib.Path(importlib.util.find_spec("pnnx").submodule_search_locations[0]) / "pnnx"
-    shape = ",".join(str(n) for n in (1, *picture.shape))
-    made = [str(pnnx), "net.onnx", f"inputshape=[{shape}]"]
-    subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    start = time.perf_counter()
     net = ncnn.Net()
     net.opt.num_threads = 1
-    net.load_param(str(folder / "net.ncnn.param"))
-    net.load_model(str(folder / "net.ncnn.bin"))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "net.onnx").write_bytes(pathlib.Path(file).read_bytes())
+        pnnx = pathlib.Path(importlib.util.find_spec("pnnx").submodule_search_locations[0]) / "pnnx"
+        shape = ",".join(str(n) for n in (1, *picture.shape))
+        made = [str(pnnx), "net.onnx", f"inputshape=[{shape}]"]
+        subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        start = time.perf_counter()
+        for load, kind in [(net.load_param, "param"), (net.load_model, "bin")]:
+            if load(str(folder / f"net.ncnn.{kind}")) != 0:
+                sys.exit(f"ncnn cannot read its {kind}")
 
     def run():
         extractor = net.create_extractor()
         extractor.input(net.input_names()[0], ncnn.Mat(picture))
-        return [extractor.extract(name)[1].numpy() for name in net.output_names()]
+        answers = [extractor.extract(name) for name in net.output_names()]
+        # A network that fails in a layer would be the fastest.
+        if any(code != 0 for code, _ in answers):
+            sys.exit("ncnn cannot compute an output")
+        return [answer.numpy() for _, answer in answers]
 
     return start, run
 
