@@ -4,6 +4,7 @@
 
 pub mod bench;
 mod commands;
+mod cores;
 pub mod demo;
 pub mod embed;
 pub mod evaluate;
@@ -11,6 +12,7 @@ pub mod graph;
 pub mod heap;
 pub mod photos;
 pub mod pretrained;
+pub mod prune;
 pub mod report;
 pub mod signing;
 pub mod statistics;

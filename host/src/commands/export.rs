@@ -12,6 +12,7 @@ use lastlayer_shared::{
     backbone::EMBEDDING, error::plain, file, network, preprocess::Preprocess, taps::Tap,
 };
 
+use super::pruning::Pruning;
 use crate::{
     graph::{
         self, GraphError, compare,
@@ -38,6 +39,7 @@ const AGREES: f32 = 1e-3;
 #[command(after_help = "Examples:\n  \
     lastlayer export mobilenet-v2 --output backbone.onnx\n  \
     lastlayer export mobilenet-v2 --input-size 128 --output small.onnx\n  \
+    lastlayer export mobilenet-v2 --calibrate photos-of-the-site --keep 0.4 --output site.onnx\n  \
     lastlayer export my-classifier.onnx --preprocess imagenet --output backbone.onnx")]
 pub struct Export {
     /// A recipe (such as mobilenet-v2), or a .onnx, .pt, .pth or .safetensors file
@@ -57,6 +59,8 @@ pub struct Export {
     /// Only the last embedding, without what heads may take from the middle layers of a MobileNetV2
     #[arg(long)]
     no_taps: bool,
+    #[command(flatten)]
+    pruning: Pruning,
 }
 
 /// What was found out about the source before anything is built.
@@ -95,39 +99,40 @@ impl Export {
             recipes: None,
             preprocess: None,
             no_taps: false,
+            pruning: Pruning::default(),
         }
     }
 
     pub fn run(self) -> anyhow::Result<()> {
         file::can_write(&self.output)?;
+        self.pruning.check()?;
         let source = self.source()?;
         let built = build(&source)?;
         let mut preprocess = source.preprocess.clone();
         preprocess.input_size = built.input_size;
         preprocess.check()?;
-        let metadata = Metadata {
+        let mut metadata = Metadata {
             preprocess: preprocess.clone(),
             taps: built.taps,
             provenance: source.provenance.clone(),
         };
-        let mut backbone = built.backbone;
+        let whole = built.backbone;
+        // Pruning changes what comes out, so that the source is compared with the network before it.
+        let apart = difference(&built.whole, &whole, &metadata)
+            .map_err(|error| error.at_size(built.input_size, built.own_size))?;
+        let pruned = self.pruning.run(&whole, &mut metadata)?;
+        let is_pruned = pruned.is_some();
+        let mut backbone = pruned.unwrap_or(whole);
         metadata.write(&mut backbone)?;
+        if apart > AGREES {
+            return Err(GraphError::Disagrees(apart).into());
+        }
         let bytes = onnx::encode(&backbone);
         let written = onnx::decode(&bytes)?;
         // As boards judge it.
         network::read(&bytes, built.input_size as usize)?;
         let width = graph::embedding_width(&written)?;
-        let mut apart = 0.0f32;
         let outputs = metadata.outputs();
-        for output in outputs {
-            let difference =
-                compare::largest_difference(&built.whole, &written, output, &preprocess)
-                    .map_err(|error| error.at_size(built.input_size, built.own_size))?;
-            apart = apart.max(difference);
-        }
-        if apart > AGREES {
-            return Err(GraphError::Disagrees(apart).into());
-        }
         let mut after = cost::of(&written, outputs)?;
         after.file_bytes = bytes.len() as u64;
         file::write(&self.output, &bytes)?;
@@ -146,7 +151,10 @@ impl Export {
         if !metadata.taps.is_empty() {
             crate::say!("taps: {}", metadata.tap_list());
         }
-        crate::say!("largest difference from the source over embeddings: {apart:.1e}");
+        crate::say!(
+            "largest difference from the source over embeddings{}: {apart:.1e}",
+            if is_pruned { ", before pruning" } else { "" }
+        );
         crate::say!("wrote {}", self.output.display());
         Ok(())
     }
@@ -232,6 +240,18 @@ impl Export {
             bytes,
         })
     }
+}
+
+/// The largest one between what boards use of two networks, over made-up pictures.
+fn difference(
+    source: &ModelProto,
+    backbone: &ModelProto,
+    metadata: &Metadata,
+) -> Result<f32, GraphError> {
+    metadata.outputs().iter().try_fold(0.0f32, |apart, output| {
+        let more = compare::largest_difference(source, backbone, output, &metadata.preprocess)?;
+        Ok(apart.max(more))
+    })
 }
 
 fn provenance<const N: usize>(entries: [(&str, String); N]) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@ mod inspect;
 mod keygen;
 mod package;
 mod password;
+mod pruning;
 mod sign;
 
 use std::{ffi::OsString, process::ExitCode};

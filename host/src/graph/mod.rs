@@ -108,7 +108,7 @@ impl std::fmt::Display for Shape<'_> {
 
 /// The network as tract understands it, with `outputs` as its only outputs. What is not needed for it
 /// may be beyond tract.
-fn typed(model: &ModelProto, outputs: &[&str]) -> Result<TypedModel, GraphError> {
+pub(crate) fn typed(model: &ModelProto, outputs: &[&str]) -> Result<TypedModel, GraphError> {
     let part = edit::part(model, outputs)?;
     contain(|| {
         plausible(&part)?;
