@@ -54,7 +54,7 @@ fn largest_difference(printed: &str) -> f32 {
 }
 
 /// onnx.checker's full check.
-fn check(path: &Path) {
+pub fn check(path: &Path) {
     match python() {
         Some(mut python) => {
             let output = succeed(python.arg(script("check_onnx.py")).arg(path));
@@ -176,7 +176,7 @@ fn raw(folder: &Path, name: &str, numbers: &[f32]) -> PathBuf {
 }
 
 /// Files with what a backbone gets to see of at most `most` real photos, and its embeddings.
-fn embedded(backbone: &Path, folder: &Path, most: usize) -> ([PathBuf; 2], usize) {
+pub fn embedded(backbone: &Path, folder: &Path, most: usize) -> ([PathBuf; 2], usize) {
     let photos = folder.join("photos");
     match shared_data("vehicles") {
         Some(vehicles) => every_eighth(&vehicles, &photos, 97),
@@ -212,7 +212,7 @@ fn embedded(backbone: &Path, folder: &Path, most: usize) -> ([PathBuf; 2], usize
 }
 
 /// What a script of tests/reference printed: the largest difference.
-fn difference(command: &mut Command, photos: usize) -> f32 {
+pub fn difference(command: &mut Command, photos: usize) -> f32 {
     let largest = succeed(command).trim().parse().unwrap();
     println!("largest difference over {photos} photos: {largest:e}");
     largest
@@ -269,7 +269,7 @@ fn the_recipes_network_is_the_one_of_the_paper() {
 }
 
 /// A classifier of 32 x 32 pixels that is made here.
-fn small_classifier() -> onnx::ModelProto {
+pub fn small_classifier() -> onnx::ModelProto {
     let numbers = |count: usize| {
         (0..count)
             .map(|i| (i % 7) as f32 * 0.1 - 0.2)

@@ -15,6 +15,7 @@ mod formats;
 mod killed;
 mod live;
 mod package;
+mod prune;
 mod service;
 mod signing;
 mod site;

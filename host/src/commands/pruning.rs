@@ -138,7 +138,9 @@ impl Pruning {
                 plain(&layer.name),
                 format!("{} of {}", layer.kept, layer.channels),
                 format!("{:.1} %", 100.0 * layer.error),
-                format!("{}", ui::amount(layer.saved)),
+                ui::amount(layer.saved),
+                format!("{:.2}", layer.took[0]),
+                format!("{:.2}", layer.took[1]),
             ]
         });
         crate::say!(
@@ -148,7 +150,9 @@ impl Pruning {
                     "layer",
                     "channels kept",
                     "error added",
-                    "multiplications saved"
+                    "multiplications saved",
+                    "ms before",
+                    "ms after"
                 ],
                 rows
             )

@@ -122,7 +122,10 @@ pub(crate) fn typed(model: &ModelProto, outputs: &[&str]) -> Result<TypedModel, 
 }
 
 /// The shape and number type of one tensor of the network; sides that are not numbers are an error.
-fn fact_of(model: &ModelProto, tensor: &str) -> Result<(Vec<usize>, DatumType), GraphError> {
+pub(crate) fn fact_of(
+    model: &ModelProto,
+    tensor: &str,
+) -> Result<(Vec<usize>, DatumType), GraphError> {
     let typed = typed(model, &[tensor])?;
     let fact = typed
         .output_fact(0)

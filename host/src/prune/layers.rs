@@ -17,8 +17,12 @@ const ALONE: [&str; 4] = ["Clip", "Relu", "HardSwish", "LeakyRelu"];
 /// One layer of hidden channels.
 #[derive(Clone, Debug)]
 pub struct Hidden {
-    /// The tensor that `reader` reads.
+    /// The tensor that the layer begins with.
+    pub input: String,
+    /// The tensor that `reader` reads,
     pub tensor: String,
+    /// and what it gives.
+    pub made: String,
     /// What the whole gives: the tensor that must stay as it was.
     pub output: String,
     /// What is added to what `reader` gives.
@@ -114,7 +118,9 @@ impl<'a> Finder<'a> {
             _ => (made.clone(), None),
         };
         Some(Hidden {
+            input: self.graph.node[expand].input.first()?.clone(),
             tensor,
+            made: made.clone(),
             output,
             shortcut,
             writers: vec![expand, depthwise],
