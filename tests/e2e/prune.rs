@@ -55,7 +55,7 @@ fn a_pruned_network_is_ordinary_onnx_that_all_runtimes_agree_on() {
         "channels kept",
         "error added",
         "by 48 photos to",
-        "lost on photos held back",
+        "lost on those held back",
     ] {
         assert!(printed.contains(expected), "{expected} is not in {printed}");
     }
@@ -174,4 +174,30 @@ fn a_network_without_blocks_is_left_whole() {
         "{error}"
     );
     assert!(!folder.path().join("out.onnx").exists());
+}
+
+#[test]
+fn without_photos_little_is_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pruned.onnx");
+    let export = |keep: &str| {
+        let mut export = lastlayer();
+        export.args([
+            "export",
+            "mobilenet-v2",
+            "--input-size",
+            "64",
+            "--keep",
+            keep,
+            "-o",
+        ]);
+        export.arg(&path);
+        export
+    };
+    let error = fail(&mut export("0.5"), 1);
+    assert!(error.contains("--calibrate") && !path.exists(), "{error}");
+    let done = export("0.9").output().unwrap();
+    assert!(done.status.success());
+    assert!(text(&done.stderr).contains("no photos of the site"));
+    assert!(text(&done.stdout).contains("by 192 made-up photos"));
 }

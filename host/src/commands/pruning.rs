@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use lastlayer_shared::{
@@ -20,13 +20,17 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     cores,
-    graph::{metadata::Metadata, onnx::ModelProto},
+    graph::{compare, cost, metadata::Metadata, onnx::ModelProto},
     prune::{self, Goal, MOST_PHOTOS, PruneError, Pruned, Step},
     ui,
 };
 
 /// What may be lost where nothing is said.
-const MAX_LOSS: f64 = 3.0;
+const MAX_LOSS: f64 = 1.0;
+/// The least share that is kept where there are no photos.
+const CAUTIOUS: f64 = 0.85;
+/// Pictures where there are no photos.
+const MADE_UP: u64 = 192;
 /// Names of photos that cannot be read, shown.
 const NAMED: usize = 3;
 
@@ -36,18 +40,18 @@ pub struct Pruning {
     /// Prune the network by unlabelled photos of the site in this folder, at any depth; 256 are good
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
-    /// Share of the multiplications to keep, from 0.05 to 1
-    #[arg(long, value_name = "SHARE", requires = "calibrate", value_parser = share)]
+    /// Share of the multiplications to keep, from 0.05 to 1; without photos from 0.85
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     keep: Option<f64>,
     /// Multiply-accumulates to keep at most, such as 120M
-    #[arg(long, value_name = "N", requires = "calibrate", conflicts_with = "keep", value_parser = macs)]
+    #[arg(long, value_name = "N", conflicts_with = "keep", value_parser = macs)]
     max_macs: Option<u64>,
-    /// What may be lost of what the network tells apart, in per cent, on photos held back; 3 where
+    /// What may be lost of what the network tells apart, in per cent, on photos held back; 1 where
     /// nothing is said
     #[arg(long, value_name = "P", requires = "calibrate", conflicts_with_all = ["keep", "max_macs"], value_parser = per_cent)]
     max_loss: Option<f64>,
     /// Which photos are taken where there are many
-    #[arg(long, default_value_t = 0, requires = "calibrate")]
+    #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
@@ -87,7 +91,13 @@ impl Pruning {
     /// Whether it can begin: before anything is fetched or computed.
     pub fn check(&self) -> anyhow::Result<()> {
         let Some(folder) = &self.calibrate else {
-            return Ok(());
+            return match self.keep {
+                Some(share) if share < CAUTIOUS => bail!(
+                    "without photos of the site --keep goes down to {CAUTIOUS}, because what is not \
+                     needed there is not known; give some with --calibrate DIR"
+                ),
+                _ => Ok(()),
+            };
         };
         let found = self.photos(folder)?.len();
         if found < prune::FEWEST_PHOTOS {
@@ -102,10 +112,11 @@ impl Pruning {
         whole: &ModelProto,
         metadata: &mut Metadata,
     ) -> anyhow::Result<Option<ModelProto>> {
-        let Some(folder) = &self.calibrate else {
-            return Ok(None);
+        let crops = match &self.calibrate {
+            Some(folder) => self.crops(folder, &metadata.preprocess)?,
+            None if self.keep.is_none() && self.max_macs.is_none() => return Ok(None),
+            None => self.made_up(metadata.preprocess.input_size),
         };
-        let crops = self.crops(folder, &metadata.preprocess)?;
         let goal = match (self.keep, self.max_macs) {
             (Some(share), _) => Goal::Keep(share),
             (_, Some(macs)) => Goal::MaxMacs(macs),
@@ -113,6 +124,16 @@ impl Pruning {
         };
         let bar = Bar::default();
         let watch = |step| bar.draw(step);
+        let whole_macs =
+            || Ok::<_, anyhow::Error>(cost::of(whole, metadata.outputs())?.macs as f64);
+        if let (None, Goal::MaxMacs(macs)) = (&self.calibrate, goal)
+            && (macs as f64) < CAUTIOUS * whole_macs()?
+        {
+            bail!(
+                "without photos of the site --max-macs goes down to {CAUTIOUS} of the network's, because \
+                 what is not needed there is not known; give some with --calibrate DIR"
+            );
+        }
         let pruned = prune::prune(whole, &crops, &metadata.preprocess, goal, self.seed, &watch)?;
         bar.clear();
         for tap in &mut metadata.taps {
@@ -123,13 +144,35 @@ impl Pruning {
         let share = |macs| format!("{:.1} %", 100.0 * macs as f64 / pruned.macs_before as f64);
         let provenance = [
             ("pruned_to", share(pruned.macs)),
-            ("pruned_by", ui::count(crops.len(), "photo")),
+            ("pruned_by", self.source(crops.len())),
             ("pruned_lost", format!("{:.2} %", 100.0 * pruned.lost)),
         ];
         let provenance = provenance.map(|(key, value)| (key.to_owned(), value));
         metadata.provenance.extend(provenance);
         self.tell(&pruned, crops.len());
         Ok(Some(pruned.model))
+    }
+
+    /// What stands for photos where there are none.
+    fn made_up(&self, size: u32) -> Vec<Frame> {
+        ui::warn(
+            "there are no photos of the site (--calibrate), so made-up pictures say what the network \
+             can do without; that costs more accuracy",
+        );
+        let seeds = (0..MADE_UP).map(|at| self.seed.wrapping_mul(MADE_UP).wrapping_add(at));
+        seeds
+            .map(|seed| compare::made_up_picture(size, seed))
+            .collect()
+    }
+
+    /// What it was pruned by.
+    fn source(&self, count: usize) -> String {
+        let made_up = if self.calibrate.is_none() {
+            "made-up "
+        } else {
+            ""
+        };
+        format!("{count} {made_up}photos")
     }
 
     fn tell(&self, pruned: &Pruned, photos: usize) {
@@ -161,9 +204,9 @@ impl Pruning {
             crate::say!("left whole: {} (no block that can be pruned)", plain(name));
         }
         crate::say!(
-            "pruned by {} to {:.1} % of the multiplications; lost on photos held back: {:.2} % of what \
+            "pruned by {} to {:.1} % of the multiplications; lost on those held back: {:.2} % of what \
              the network tells apart",
-            ui::count(photos, "photo"),
+            self.source(photos),
             100.0 * pruned.macs as f64 / pruned.macs_before as f64,
             100.0 * pruned.lost,
         );
