@@ -37,7 +37,7 @@ const NAMED: usize = 3;
 #[derive(Args, Default)]
 #[command(next_help_heading = "Pruning to a site")]
 pub struct Pruning {
-    /// Prune the network by unlabelled photos of the site in this folder, at any depth; 256 are good
+    /// Prune the network by unlabelled photos of the site in this folder, at any depth; 256 are good, up to 2000 are used
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
     /// Share of the multiplications to keep, from 0.05 to 1; without photos from 0.85

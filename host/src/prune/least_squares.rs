@@ -7,10 +7,15 @@
 //! (partitioned inverse; the "optimal brain surgeon" of Hassibi and Stork, NIPS 1992, for a layer's
 //! output). The channel with the least such rise goes, G^-1 and W follow by a rank-one update.
 
+use std::ops::Range;
+
 use faer::{Accum, Mat, Par, Side, linalg::matmul::matmul, prelude::Solve};
 
 /// Of the mean variance of a channel: less is rounding, and photos never show everything.
 const RIDGE: f64 = 1e-4;
+
+/// Rows that are multiplied at once.
+const AT_ONCE: usize = 4096;
 
 /// Observed activations: a row a position.
 pub struct Rows {
@@ -47,9 +52,10 @@ impl Rows {
         sums.iter().map(|sum| sum / count).collect()
     }
 
-    fn centred(&self, means: &[f64]) -> Mat<f64> {
-        Mat::from_fn(self.count(), self.columns, |row, column| {
-            f64::from(self.numbers[row * self.columns + column]) - means[column]
+    /// Some rows, centred.
+    fn centred(&self, rows: Range<usize>, means: &[f64]) -> Mat<f64> {
+        Mat::from_fn(rows.len(), self.columns, |row, column| {
+            f64::from(self.numbers[(rows.start + row) * self.columns + column]) - means[column]
         })
     }
 }
@@ -66,23 +72,21 @@ pub fn reduce(
     let (channels, all) = (hidden.columns, target.columns);
     let count = hidden.count();
     let (hidden_means, target_means) = (hidden.means(), target.means());
-    let h = hidden.centred(&hidden_means);
-    let t = target.centred(&target_means);
     let scale = 1.0 / count.max(1) as f64;
-    let product = |a: &Mat<f64>, b: &Mat<f64>| {
-        let mut product = Mat::<f64>::zeros(a.ncols(), b.ncols());
-        let (left, right) = (a.as_ref().transpose(), b.as_ref());
-        matmul(
-            product.as_mut(),
-            Accum::Replace,
-            left,
-            right,
-            scale,
-            Par::Seq,
-        );
-        product
-    };
-    let mut gram = product(&h, &h);
+    let mut gram = Mat::<f64>::zeros(channels, channels);
+    let mut cross = Mat::<f64>::zeros(channels, all);
+    let mut total = 0.0;
+    // Not all at once: in f64 they would take twice the memory once more.
+    for start in (0..count).step_by(AT_ONCE) {
+        let rows = start..(start + AT_ONCE).min(count);
+        let h = hidden.centred(rows.clone(), &hidden_means);
+        let t = target.centred(rows, &target_means);
+        for (sum, right) in [(&mut gram, &h), (&mut cross, &t)] {
+            let (left, right) = (h.as_ref().transpose(), right.as_ref());
+            matmul(sum.as_mut(), Accum::Add, left, right, scale, Par::Seq);
+        }
+        total += t.as_ref().subcols(0, outputs).squared_norm_l2() * scale;
+    }
     let trace: f64 = (0..channels).map(|c| gram[(c, c)]).sum();
     if !(trace.is_finite() && trace > 0.0) {
         return None;
@@ -91,11 +95,9 @@ pub fn reduce(
     for channel in 0..channels {
         gram[(channel, channel)] += ridge;
     }
-    let cross = product(&h, &t);
     let cholesky = gram.llt(Side::Lower).ok()?;
     let weights = cholesky.solve(&cross);
     let inverse = cholesky.solve(Mat::<f64>::identity(channels, channels));
-    let total: f64 = t.as_ref().subcols(0, outputs).squared_norm_l2() * scale;
     let mut left = Left {
         channels: (0..channels).collect(),
         inverse: (0..channels)

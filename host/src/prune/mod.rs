@@ -34,8 +34,8 @@ use plan::Effect;
 
 /// Fewer photos say too little about a place.
 pub const FEWEST_PHOTOS: usize = 16;
-/// More say hardly more.
-pub const MOST_PHOTOS: usize = 384;
+/// More take longer than they are worth; the more varied the place, the more do.
+pub const MOST_PHOTOS: usize = 2000;
 /// Every so many photos one is held back.
 const HELD_BACK: usize = 4;
 /// Photos by which layers are compared.

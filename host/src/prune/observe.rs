@@ -15,6 +15,8 @@ use crate::{
 
 /// Positions of a map that are looked at, a photo: neighbours say nearly the same.
 const POSITIONS: usize = 40;
+/// Positions of all photos together: more only take memory.
+const ALL_POSITIONS: usize = 60_000;
 
 /// Photos as the network gets them.
 pub struct Photos<'a> {
@@ -68,8 +70,9 @@ impl Photos<'_> {
 
     fn positions(&self, photo: usize, all: usize) -> Vec<usize> {
         let seed = self.seed ^ (photo as u64) << 32 ^ all as u64;
+        let positions = POSITIONS.min(ALL_POSITIONS / self.crops.len().max(1));
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        index::sample(&mut random, all, POSITIONS.min(all)).into_vec()
+        index::sample(&mut random, all, positions.min(all)).into_vec()
     }
 
     fn run<T: Send>(
