@@ -28,15 +28,16 @@ fn site(folder: &Path) -> PathBuf {
 }
 
 fn export(site: &Path, goal: &[&str], output: &Path) -> Command {
+    let mut export = export_unseen(goal, output);
+    export.arg("--calibrate").arg(site);
+    export
+}
+
+/// Without photos.
+fn export_unseen(goal: &[&str], output: &Path) -> Command {
     let mut export = lastlayer();
-    export.args([
-        "export",
-        "mobilenet-v2",
-        "--input-size",
-        "64",
-        "--calibrate",
-    ]);
-    export.arg(site).args(goal).arg("-o").arg(output);
+    export.args(["export", "mobilenet-v2", "--input-size", "64"]);
+    export.args(goal).arg("-o").arg(output);
     export
 }
 
@@ -180,20 +181,7 @@ fn a_network_without_blocks_is_left_whole() {
 fn without_photos_little_is_pruned() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pruned.onnx");
-    let export = |keep: &str| {
-        let mut export = lastlayer();
-        export.args([
-            "export",
-            "mobilenet-v2",
-            "--input-size",
-            "64",
-            "--keep",
-            keep,
-            "-o",
-        ]);
-        export.arg(&path);
-        export
-    };
+    let export = |keep: &str| export_unseen(&["--keep", keep], &path);
     let error = fail(&mut export("0.5"), 1);
     assert!(error.contains("--calibrate") && !path.exists(), "{error}");
     let done = export("0.9").output().unwrap();

@@ -117,16 +117,17 @@ impl Export {
             provenance: source.provenance.clone(),
         };
         let whole = built.backbone;
-        // Pruning changes what comes out, so that the source is compared with the network before it.
-        let apart = difference(&built.whole, &whole, &metadata)
+        // As it is written. Pruning changes what comes out, so that this is done before it.
+        let unpruned = onnx::decode(&onnx::encode(&whole))?;
+        let apart = difference(&built.whole, &unpruned, &metadata)
             .map_err(|error| error.at_size(built.input_size, built.own_size))?;
+        if apart > AGREES {
+            return Err(GraphError::Disagrees(apart).into());
+        }
         let pruned = self.pruning.run(&whole, &mut metadata)?;
         let is_pruned = pruned.is_some();
         let mut backbone = pruned.unwrap_or(whole);
         metadata.write(&mut backbone)?;
-        if apart > AGREES {
-            return Err(GraphError::Disagrees(apart).into());
-        }
         let bytes = onnx::encode(&backbone);
         let written = onnx::decode(&bytes)?;
         // As boards judge it.
