@@ -303,3 +303,90 @@ fn initializer<'a>(graph: &'a mut GraphProto, name: &str) -> Option<&'a mut Tens
         .iter_mut()
         .find(|tensor| tensor.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block of 32 hidden channels and its shortcut, then a depthwise convolution that stands alone.
+    fn network(more: Vec<NodeProto>) -> ModelProto {
+        let conv = |inputs: &[&str], output: &str, groups: i64| {
+            onnx::node("Conv", inputs, output, vec![onnx::int("group", groups)])
+        };
+        let weights = |name: &str, sides: &[usize]| {
+            let count: usize = sides.iter().product();
+            let numbers: Vec<f32> = (0..count).map(|at| at as f32).collect();
+            onnx::weights(name, sides, &numbers)
+        };
+        let mut node = vec![
+            conv(&["input", "w1", "b1"], "wide", 1),
+            onnx::node("Relu", &["wide"], "wide.relu", vec![]),
+            conv(&["wide.relu", "w2", "b2"], "deep", 32),
+            conv(&["deep", "w3", "b3"], "narrow", 1),
+            onnx::node("Add", &["narrow", "input"], "sum", vec![]),
+            conv(&["sum", "w4", "b4"], "alone", 4),
+        ];
+        node.extend(more);
+        onnx::model(GraphProto {
+            node,
+            initializer: vec![
+                weights("w1", &[32, 4, 1, 1]),
+                weights("b1", &[32]),
+                weights("w2", &[32, 1, 3, 3]),
+                weights("b2", &[32]),
+                weights("w3", &[4, 32, 1, 1]),
+                weights("b3", &[4]),
+                weights("w4", &[4, 1, 3, 3]),
+                weights("b4", &[4]),
+            ],
+            input: vec![onnx::value("input", &[1, 4, 8, 8])],
+            output: vec![onnx::value("alone", &[1, 4, 8, 8])],
+            ..GraphProto::default()
+        })
+    }
+
+    #[test]
+    fn a_block_is_found_and_what_is_none_is_listed() {
+        let (found, whole) = find(&network(Vec::new())).unwrap();
+        assert_eq!(whole, ["alone"]);
+        let [block] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(
+            (block.tensor.as_str(), block.output.as_str()),
+            ("deep", "sum")
+        );
+        assert_eq!(block.shortcut.as_deref(), Some("input"));
+        assert_eq!((block.channels, block.outputs), (32, 4));
+        // Something else reads the hidden channels.
+        let more = onnx::node("Relu", &["deep"], "more", vec![]);
+        let (found, whole) = find(&network(vec![more])).unwrap();
+        assert!(found.is_empty());
+        assert_eq!(whole, ["deep", "alone"]);
+    }
+
+    #[test]
+    fn kept_channels_keep_their_weights_and_the_reader_gets_new_ones() {
+        let model = network(Vec::new());
+        let (found, _) = find(&model).unwrap();
+        let reduced = Reduced {
+            kept: vec![1, 30],
+            weights: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+            bias: vec![9.0; 4],
+            error: 0.0,
+        };
+        let mut pruned = found[0].apply(&model, &reduced).unwrap();
+        let graph = onnx::graph_mut(&mut pruned).unwrap();
+        assert_eq!(group(&graph.node[2]), 2);
+        let mut numbers = |name| floats(initializer(graph, name).unwrap()).unwrap();
+        assert_eq!(
+            numbers("w1"),
+            [4.0, 5.0, 6.0, 7.0, 120.0, 121.0, 122.0, 123.0]
+        );
+        assert_eq!(numbers("b2"), [1.0, 30.0]);
+        assert_eq!(numbers("w2")[9..11], [270.0, 271.0]);
+        // An output a row.
+        assert_eq!(numbers("w3"), [1.0, 5.0, 2.0, 6.0, 3.0, 7.0, 4.0, 8.0]);
+        assert_eq!(numbers("b3"), [9.0; 4]);
+    }
+}
