@@ -2,17 +2,21 @@
 //!
 //! A hidden layer is a convolution that widens, a depthwise one on the same channels, and a 1 x 1
 //! convolution that reads them and nothing else does (but averages that are taps). What comes between
-//! works on each channel alone. Nothing but weights changes: the operators stay as they are.
+//! works on each channel alone. The embedding is the last such layer: heads are what reads it, and they
+//! take whatever width there is. Nothing but weights changes: the operators stay as they are.
 
 use std::collections::HashMap;
 
-use lastlayer_shared::taps::TAPS;
+use lastlayer_shared::{backbone::EMBEDDING, taps::TAPS};
 
 use super::{PruneError, least_squares::Reduced};
 use crate::graph::onnx::{self, GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// Operators without weights that work on each channel alone.
 const ALONE: [&str; 4] = ["Clip", "Relu", "HardSwish", "LeakyRelu"];
+
+/// Operators between the last map and the embedding, a number a channel.
+const POOLS: [&str; 4] = ["Flatten", "GlobalAveragePool", "ReduceMean", "Squeeze"];
 
 /// One layer of hidden channels.
 #[derive(Clone, Debug)]
@@ -29,8 +33,8 @@ pub struct Hidden {
     pub shortcut: Option<String>,
     /// Convolutions whose outputs are these channels.
     writers: Vec<usize>,
-    /// The 1 x 1 convolution.
-    reader: usize,
+    /// The 1 x 1 convolution. None where heads read what these channels average to.
+    reader: Option<usize>,
     pub channels: usize,
     pub outputs: usize,
     /// Pooled into the output `taps`.
@@ -50,6 +54,7 @@ pub fn find(model: &ModelProto) -> Result<(Vec<Hidden>, Vec<String>), PruneError
             }
         }
     }
+    found.extend(finder.embedding());
     Ok((found, whole))
 }
 
@@ -124,10 +129,41 @@ impl<'a> Finder<'a> {
             output,
             shortcut,
             writers: vec![expand, depthwise],
-            reader,
+            reader: Some(reader),
             channels,
             outputs,
             is_tapped,
+        })
+    }
+
+    /// The convolution whose channels average to the embedding.
+    fn embedding(&self) -> Option<Hidden> {
+        let mut name = EMBEDDING;
+        while let Some(node) = self.made_by.get(name).map(|&at| &self.graph.node[at])
+            && POOLS.contains(&node.op_type.as_str())
+        {
+            name = node.input.first()?;
+        }
+        let writer = self.before(name)?;
+        let [channels, ..] = self.kernel(&self.graph.node[writer])?[..] else {
+            return None;
+        };
+        let outputs = &self.graph.output;
+        let embedding = outputs.iter().find(|output| output.name == EMBEDDING)?;
+        let (_, sides) = onnx::input_shape(embedding)?;
+        let is_pooled = matches!(sides[..], [_, Some(width)] if width == channels);
+        let is_dense = group(&self.graph.node[writer]) == 1;
+        (is_pooled && is_dense).then(|| Hidden {
+            input: self.graph.node[writer].input[0].clone(),
+            tensor: name.to_owned(),
+            made: name.to_owned(),
+            output: name.to_owned(),
+            shortcut: None,
+            writers: vec![writer],
+            reader: None,
+            channels,
+            outputs: channels,
+            is_tapped: false,
         })
     }
 
@@ -253,6 +289,11 @@ fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
 }
 
 impl Hidden {
+    /// Whether these channels average to the embedding.
+    pub fn is_embedding(&self) -> bool {
+        self.reader.is_none()
+    }
+
     /// `model` with only the channels of `reduced`, and its weights in the layer that reads them.
     pub fn apply(&self, model: &ModelProto, reduced: &Reduced) -> Result<ModelProto, PruneError> {
         let mut model = model.clone();
@@ -282,7 +323,10 @@ impl Hidden {
                 *tensor = onnx::weights(&name, &sides, &kept);
             }
         }
-        let node = graph.node.get(self.reader).ok_or_else(lost)?;
+        let Some(reader) = self.reader else {
+            return Ok(model);
+        };
+        let node = graph.node.get(reader).ok_or_else(lost)?;
         let [_, kernel, bias] = <[String; 3]>::try_from(node.input.clone()).map_err(|_| lost())?;
         let (kept, outputs) = (reduced.kept.len(), self.outputs);
         let turned: Vec<f32> = (0..outputs)

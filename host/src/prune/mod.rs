@@ -1,5 +1,6 @@
-//! Pruning to a site: hidden channels that its photos hardly need are taken out of a backbone, and the
-//! layers that read them are solved again so that they give what they gave before.
+//! Pruning to a site: hidden channels and numbers of the embedding that its photos hardly need are taken
+//! out of a backbone, and the layers that read them are solved again so that they give what they gave
+//! before.
 //!
 //! Structured pruning with reconstruction by least squares (He et al., "Channel pruning for
 //! accelerating very deep neural networks", ICCV 2017), on unlabelled photos of the place. First every
@@ -403,22 +404,30 @@ fn beside(target: &Rows, hidden: &Rows) -> Rows {
     }
 }
 
-/// The output `taps` is as narrow as what is pooled into it.
+/// Outputs are as narrow as what is pooled into them.
 fn correct_outputs(
     model: &mut ModelProto,
     layers: &[Hidden],
     kept: &[(usize, f64)],
 ) -> Result<(), PruneError> {
-    let tapped = layers.iter().zip(kept).filter(|(layer, _)| layer.is_tapped);
-    let lost: usize = tapped.map(|(layer, (kept, _))| layer.channels - kept).sum();
+    let layers = layers.iter().zip(kept);
+    let lost = |of: fn(&Hidden) -> bool| -> usize {
+        let layers = layers.clone().filter(|(layer, _)| of(layer));
+        layers.map(|(layer, (kept, _))| layer.channels - kept).sum()
+    };
+    let lost = [
+        (EMBEDDING, lost(Hidden::is_embedding)),
+        (TAPS, lost(|layer| layer.is_tapped)),
+    ];
     let graph = onnx::graph_mut(model)?;
     // Shapes that were noted down are of the whole network.
     graph.value_info.clear();
-    for output in graph.output.iter_mut().filter(|output| output.name == TAPS) {
-        if let Some((_, sides)) = onnx::input_shape(output)
+    for output in &mut graph.output {
+        if let Some((_, lost)) = lost.iter().find(|(name, _)| *name == output.name)
+            && let Some((_, sides)) = onnx::input_shape(output)
             && let [_, Some(width)] = sides[..]
         {
-            *output = onnx::value(TAPS, &[1, width - lost.min(width)]);
+            *output = onnx::value(&output.name, &[1, width - lost.min(&width)]);
         }
     }
     Ok(())
