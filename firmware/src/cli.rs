@@ -10,6 +10,7 @@ use clap::{
 
 use crate::{
     camera::CameraAddress,
+    collect::Wish,
     config::{Config, ConfigError, PLACE},
     log::LogFormat,
     panel,
@@ -39,6 +40,7 @@ use crate::{
         lastlayerd --package site.llp --trust site.pub --camera /dev/video0 --panel keyboard\n  \
         lastlayerd --package site.llp --trust site.pub --camera folder:photos --scene story.scene\n  \
         lastlayerd check --config lastlayerd.toml\n  \
+        lastlayerd collect --camera /dev/video0 --count 256 --output photos\n  \
         lastlayerd classes rename class-1 scratched"
 )]
 pub struct Arguments {
@@ -121,6 +123,8 @@ pub enum PanelKind {
 pub enum Command {
     /// Check configuration, package, camera and panel of this machine, and say what is wrong
     Check,
+    /// Save varied frames of the camera, to prune a network by (`lastlayer export --calibrate`)
+    Collect(Wish),
     /// Forget everything that was taught here: factory state
     Reset {
         /// Do it; without this it is only said what would be forgotten

@@ -10,11 +10,13 @@ pub mod burst;
 pub mod camera;
 mod check;
 mod cli;
+mod collect;
 pub mod config;
 pub mod examiner;
 pub mod feed;
 #[allow(unsafe_code)]
 mod heap;
+mod light;
 pub mod log;
 mod look;
 pub mod memory;
@@ -76,6 +78,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let request = match arguments.command {
         None => return start::run(options, options.config()?),
         Some(Command::Check) => return check::run(&options.config()?),
+        Some(Command::Collect(wish)) => return collect::run(&options.config()?, &wish),
         Some(Command::Reset { yes }) => return print(upkeep::reset(&options.config()?, yes)?),
         Some(Command::Rollback) => Request::RollBack,
         Some(Command::Packages(command)) => match command {

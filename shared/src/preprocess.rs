@@ -123,31 +123,19 @@ impl Preprocess {
     /// What the network sees of `frame` through `view`: `input_size` x `input_size` RGB pixels.
     /// `View::default()` looks at the whole frame, as photos want it.
     pub fn crop(&self, frame: &Frame, view: &View) -> Result<Frame, PreprocessError> {
-        let (width, height) = (frame.width(), frame.height());
-        let (upright_width, upright_height) = view.upright(width, height);
-        let seen = self.inside(view.rectangle(upright_width, upright_height));
-        // Resized as the camera sent it and turned when it is small; a frame is large.
-        let seen = within(view.in_frame(seen, width, height), width, height);
+        let (width, height) = view.upright(frame.width(), frame.height());
+        let seen = self.inside(view.rectangle(width, height));
         let filter = match self.resize {
             Resize::Bilinear => FilterType::Bilinear,
             Resize::Bicubic => FilterType::CatmullRom,
         };
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(filter))
-            .crop(seen.left, seen.top, seen.width, seen.height);
-        let failed = |reason: String| PreprocessError::Resize {
-            width,
-            height,
-            reason,
-        };
-        let source = ImageRef::new(width, height, frame.rgb(), PixelType::U8x3)
-            .map_err(|error| failed(error.to_string()))?;
-        let mut target = Image::new(self.input_size, self.input_size, PixelType::U8x3);
-        Resizer::new()
-            .resize(&source, &mut target, &options)
-            .map_err(|error| failed(error.to_string()))?;
-        let crop = Frame::new(self.input_size, self.input_size, target.into_vec())?;
-        Ok(view.turn(crop.into_image()).into())
+        resized(
+            frame,
+            view,
+            seen,
+            (self.input_size, self.input_size),
+            filter,
+        )
     }
 
     /// The part of a rectangle that the network looks at.
@@ -192,6 +180,50 @@ impl Preprocess {
         }
         Ok(numbers)
     }
+}
+
+/// All that a camera shows through `view`, upright, for a file that `View::default()` looks at later.
+/// Larger pictures are made smaller: the shorter side is at most `most` pixels.
+pub fn picture(frame: &Frame, view: &View, most: u32) -> Result<Frame, PreprocessError> {
+    let (width, height) = view.upright(frame.width(), frame.height());
+    let seen = view.rectangle(width, height);
+    let scale = (f64::from(most) / seen.width.min(seen.height)).min(1.0);
+    let side = |length: f64| (length * scale).round().max(1.0) as u32;
+    let size = (side(seen.width), side(seen.height));
+    resized(frame, view, seen, size, FilterType::Bilinear)
+}
+
+/// A rectangle of the upright picture, upright, in this size (width, height). It is resized as the
+/// camera sent it and turned when it is small: a frame is large.
+fn resized(
+    frame: &Frame,
+    view: &View,
+    seen: Rectangle,
+    size: (u32, u32),
+    filter: FilterType,
+) -> Result<Frame, PreprocessError> {
+    let (width, height) = (frame.width(), frame.height());
+    let seen = within(view.in_frame(seen, width, height), width, height);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(filter))
+        .crop(seen.left, seen.top, seen.width, seen.height);
+    let failed = |reason: String| PreprocessError::Resize {
+        width,
+        height,
+        reason,
+    };
+    let source = ImageRef::new(width, height, frame.rgb(), PixelType::U8x3)
+        .map_err(|error| failed(error.to_string()))?;
+    let (wide, high) = match view.rotate.lies() {
+        true => (size.1, size.0),
+        false => size,
+    };
+    let mut target = Image::new(wide, high, PixelType::U8x3);
+    Resizer::new()
+        .resize(&source, &mut target, &options)
+        .map_err(|error| failed(error.to_string()))?;
+    let part = Frame::new(wide, high, target.into_vec())?;
+    Ok(view.turn(part.into_image()).into())
 }
 
 /// Without what rounding put a hair beyond the edges.
