@@ -16,6 +16,10 @@ use super::{
 /// have. At least what one row of the output needs.
 const WIDE: usize = 384 << 10;
 
+/// Bytes of wide rows, of each pixel as many as a cache fetches at once: most of the first-level cache.
+const NEAR: usize = 24 << 10;
+const LINE: usize = 64;
+
 /// Numbers of the room that are kept.
 const KEPT: usize = 1 << 20;
 
@@ -80,6 +84,14 @@ impl Block {
         let row = self.wide_row() * size_of::<f32>();
         let most = (WIDE / row).saturating_sub(SIDE) / self.stride + 1;
         most.min(self.output().height)
+    }
+
+    /// Rows of the output that the depthwise convolution does at once.
+    fn depthwise_rows(&self) -> usize {
+        let row = (self.left + self.input.width + self.right) * LINE;
+        let most = (NEAR / row).saturating_sub(SIDE) / self.stride + 1;
+        // In pairs.
+        most.next_multiple_of(2)
     }
 
     /// Numbers in a wide row with its zeros.
@@ -173,13 +185,12 @@ impl Block {
                 None => &mut *to,
             };
             let (windows, limits) = &self.depthwise;
-            for (y, target) in target.chunks_exact_mut(narrow_row).enumerate() {
-                let from = std::array::from_fn(|i| {
-                    let start = (y * self.stride + i) * wide_row;
-                    &wide[start..start + wide_row]
-                });
+            let at_once = self.depthwise_rows();
+            for (part, target) in target.chunks_mut(at_once * narrow_row).enumerate() {
                 let rows = Rows {
-                    from,
+                    from: &wide[part * at_once * self.stride * wide_row..],
+                    row: wide_row,
+                    width: output.width,
                     stride: self.stride,
                     limits: *limits,
                 };

@@ -58,6 +58,15 @@ pub trait Lanes {
     /// At least `least` and at the most `most`, a number each.
     unsafe fn clamp(a: Self::Vector, least: Self::Vector, most: Self::Vector) -> Self::Vector;
 
+    /// Computes and stores a tile.
+    #[inline(always)]
+    unsafe fn tile<const P: usize, const V: usize>(tile: Tile<Self, P, V>)
+    where
+        Self: Sized,
+    {
+        unsafe { tile.compute() }
+    }
+
     /// Adds to `sums` the products of `depth` numbers at each of `pixels` with `depth` rows of
     /// `PANEL` numbers, of which each of `weights` is a vector's place in the first.
     #[inline(always)]
@@ -77,6 +86,64 @@ pub trait Lanes {
                     }
                 }
             }
+        }
+    }
+}
+
+/// `V` vectors of `P` pixels: bias and products, what is added to them, and limits.
+pub struct Tile<L: Lanes, const P: usize, const V: usize> {
+    /// `depth` numbers each.
+    pub pixels: [*const f32; P],
+    /// As in `multiply`.
+    pub weights: [*const f32; V],
+    pub depth: usize,
+    /// `V` vectors.
+    pub bias: *const f32,
+    /// `V` vectors for the first pixel, as many `columns` numbers on for the next; or null.
+    pub added: *const f32,
+    pub columns: usize,
+    /// Where there are any.
+    pub limits: Option<(L::Vector, L::Vector)>,
+    /// `V` vectors each.
+    pub to: [*mut f32; P],
+}
+
+impl<L: Lanes, const P: usize, const V: usize> Tile<L, P, V> {
+    /// # Safety
+    ///
+    /// As above.
+    #[inline(always)]
+    pub unsafe fn compute(self) {
+        unsafe {
+            let mut sums = self.products();
+            for (p, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    if !self.added.is_null() {
+                        let added = self.added.add(p * self.columns + v * L::COUNT);
+                        *sum = L::add(*sum, L::load(added));
+                    }
+                    if let Some((least, most)) = self.limits {
+                        *sum = L::clamp(*sum, least, most);
+                    }
+                    L::store(self.to[p].add(v * L::COUNT), *sum);
+                }
+            }
+        }
+    }
+
+    /// With the bias.
+    ///
+    /// # Safety
+    ///
+    /// As above; `added` and `to` are not used.
+    #[inline(always)]
+    pub unsafe fn products(&self) -> [[L::Vector; V]; P] {
+        unsafe {
+            let start: [L::Vector; V] =
+                std::array::from_fn(|v| L::load(self.bias.add(v * L::COUNT)));
+            let mut sums = [start; P];
+            L::multiply(&mut sums, self.pixels, self.weights, self.depth);
+            sums
         }
     }
 }

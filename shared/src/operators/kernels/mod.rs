@@ -102,7 +102,7 @@ impl Kind {
         }
     }
 
-    /// One row of a depthwise convolution: `to` gets a whole number of pixels.
+    /// Some rows of a depthwise convolution: `to` gets as many as fit into it.
     pub fn depthwise(self, windows: &Windows, rows: Rows<'_>, to: &mut [f32]) {
         match self.0 {
             // SAFETY: there is a `Kind` of what the processor has only.

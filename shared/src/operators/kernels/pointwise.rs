@@ -1,6 +1,9 @@
 //! Many pixels' channels times a matrix of weights.
 
-use super::lanes::{Lanes, PANEL, opaque};
+use super::lanes::{Lanes, PANEL, Tile, opaque};
+
+/// Limits that hold nothing.
+const UNLIMITED: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 /// A matrix of `depth` rows, in panels of `PANEL` columns: every panel has its rows one after the
 /// other. Columns beyond the last are zeros.
@@ -18,7 +21,10 @@ impl Panels {
     pub fn new(depth: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
         let columns = bias.len();
         let count = columns.div_ceil(PANEL);
-        let mut weights = vec![0.0; count * depth * PANEL];
+        let size = count
+            .checked_mul(PANEL)
+            .and_then(|wide| wide.checked_mul(depth));
+        let mut weights = vec![0.0; size.expect("weights that were read fit into memory")];
         for (panel, weights) in weights.chunks_exact_mut((depth * PANEL).max(1)).enumerate() {
             for (row, weights) in weights.chunks_exact_mut(PANEL).enumerate() {
                 let columns = panel * PANEL..columns.min((panel + 1) * PANEL);
@@ -153,13 +159,15 @@ impl Strip<'_> {
         unsafe {
             // A tile begins with a panel, or is within one.
             let panel = column / PANEL * (PANEL * depth) + column % PANEL;
-            let panel = panels.weights.as_ptr().add(panel);
+            // Where there are no rows, there is nothing to point at.
+            let panel = panels.weights.as_ptr().wrapping_add(panel);
             let weights = std::array::from_fn(|v| {
                 let column = v * L::COUNT;
-                panel.add(column / PANEL * (PANEL * depth) + column % PANEL)
+                panel.wrapping_add(column / PANEL * (PANEL * depth) + column % PANEL)
             });
             let bias = panels.bias.as_ptr().add(column);
-            let limits = (L::splat(pixels.limits.0), L::splat(pixels.limits.1));
+            let bounds = (L::splat(pixels.limits.0), L::splat(pixels.limits.1));
+            let limits = (pixels.limits != UNLIMITED).then_some(bounds);
             let to = to.add(column);
             let mut from = pixels.from.as_ptr().add(first * depth);
             let mut places = pixels.places.as_ptr().add(first);
@@ -168,72 +176,55 @@ impl Strip<'_> {
                 added => added.as_ptr().add(first * columns + column),
             };
             for _ in 0..tiles {
-                let start: [L::Vector; V] =
-                    std::array::from_fn(|v| L::load(bias.add(v * L::COUNT)));
-                let mut sums = [start; P];
-                let inputs = std::array::from_fn(|p| opaque(from.add(p * depth)));
-                L::multiply(&mut sums, inputs, weights, depth);
-                if wide == V * L::COUNT {
-                    if !added.is_null() {
-                        for p in 0..P {
-                            for v in 0..V {
-                                let added = L::load(added.add(p * columns + v * L::COUNT));
-                                sums[p][v] = L::add(sums[p][v], added);
-                            }
-                        }
-                    }
-                    for p in 0..P {
-                        let to = to.add(*places.add(p));
-                        for v in 0..V {
-                            L::store(
-                                to.add(v * L::COUNT),
-                                L::clamp(sums[p][v], limits.0, limits.1),
-                            );
-                        }
-                    }
-                } else {
-                    part::<L, P, V>(sums, limits, wide, added, columns, |p| {
-                        to.add(*places.add(p))
-                    });
+                let tile = Tile::<L, P, V> {
+                    pixels: std::array::from_fn(|p| opaque(from.add(p * depth))),
+                    weights,
+                    depth,
+                    bias,
+                    added,
+                    columns,
+                    limits,
+                    to: std::array::from_fn(|p| to.add(*places.add(p))),
+                };
+                match wide == V * L::COUNT {
+                    true => L::tile(tile),
+                    false => part(tile, bounds, wide),
                 }
                 from = from.add(P * depth);
                 places = places.add(P);
                 if !added.is_null() {
-                    added = added.add(P * columns);
+                    added = added.wrapping_add(P * columns);
                 }
             }
         }
     }
 }
 
-/// The same for columns that are not whole vectors: through a buffer of whole ones.
+/// A tile whose columns are not whole vectors, through a buffer of whole ones.
 ///
 /// # Safety
 ///
-/// `wide` is less than `V` vectors have; `added` is null or has as many numbers at every `columns`th of
-/// `P` places, and `to` at each of its.
+/// As `Tile` says, but that `added` and `to` have `wide` numbers only, less than `V` vectors.
 #[inline(always)]
 unsafe fn part<L: Lanes, const P: usize, const V: usize>(
-    sums: [[L::Vector; V]; P],
+    tile: Tile<L, P, V>,
     limits: (L::Vector, L::Vector),
     wide: usize,
-    added: *const f32,
-    columns: usize,
-    to: impl Fn(usize) -> *mut f32,
 ) {
     const MOST: usize = 4 * PANEL;
     const { assert!(V * L::COUNT <= MOST) };
-    for (p, sums) in sums.into_iter().enumerate() {
-        unsafe {
+    unsafe {
+        for (p, sums) in tile.products().into_iter().enumerate() {
             let mut buffer = [0.0f32; MOST];
-            if !added.is_null() {
-                std::ptr::copy_nonoverlapping(added.add(p * columns), buffer.as_mut_ptr(), wide);
+            if !tile.added.is_null() {
+                let added = tile.added.add(p * tile.columns);
+                std::ptr::copy_nonoverlapping(added, buffer.as_mut_ptr(), wide);
             }
             for (v, sum) in sums.into_iter().enumerate() {
                 let at = buffer.as_mut_ptr().add(v * L::COUNT);
                 L::store(at, L::clamp(L::add(sum, L::load(at)), limits.0, limits.1));
             }
-            std::ptr::copy_nonoverlapping(buffer.as_ptr(), to(p), wide);
+            std::ptr::copy_nonoverlapping(buffer.as_ptr(), tile.to[p], wide);
         }
     }
 }

@@ -23,7 +23,7 @@ proptest! {
     #[test]
     fn pixels_times_weights(
         count in 1usize..40, depth in 0usize..40, columns in 1usize..70, gap in 0usize..3, seed: u64,
-        adds: bool,
+        adds: bool, limited: bool,
     ) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let weights = numbers(&mut random, depth * columns);
@@ -31,7 +31,7 @@ proptest! {
         let added = numbers(&mut random, if adds { count * columns } else { 0 });
         let panels = Panels::new(depth, &bias, |column, row| weights[row * columns + column]);
         let places: Vec<usize> = (0..count).map(|p| (count - 1 - p) * (columns + gap)).collect();
-        let limits = (-0.4, 0.6);
+        let limits = if limited { (-0.4, 0.6) } else { (f32::NEG_INFINITY, f32::INFINITY) };
         let mut expected = vec![9.0; count * (columns + gap)];
         for (p, place) in places.iter().enumerate() {
             for c in 0..columns {
@@ -50,29 +50,33 @@ proptest! {
     }
 
     #[test]
-    fn rows_times_windows(width in 0usize..20, channels in 1usize..50, stride in 1usize..3, seed: u64) {
+    fn rows_times_windows(
+        width in 1usize..20, height in 0usize..7, channels in 1usize..50, stride in 1usize..3,
+        gap in 0usize..3, seed: u64,
+    ) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let weights = numbers(&mut random, channels * 9);
         let bias = numbers(&mut random, channels);
         let windows = Windows::new(&bias, |channel, at| weights[channel * 9 + at]);
-        let pixels = (width.max(1) - 1) * stride + 3;
-        let rows: [Vec<f32>; 3] = std::array::from_fn(|_| numbers(&mut random, pixels * channels));
+        let row = ((width - 1) * stride + 3) * channels + gap;
+        let from = numbers(&mut random, (height.max(1) * stride + 3) * row);
         let limits = (-0.4, 0.6);
-        let mut expected = vec![0.0; width * channels];
+        let mut expected = vec![0.0; height * width * channels];
         for (at, sum) in expected.iter_mut().enumerate() {
-            let (x, c) = (at / channels, at % channels);
+            let (y, x, c) = (at / channels / width, at / channels % width, at % channels);
             *sum = bias[c];
             for i in 0..3 {
                 for j in 0..3 {
-                    *sum += rows[i][(x * stride + j) * channels + c] * weights[c * 9 + i * 3 + j];
+                    let pixel = from[(y * stride + i) * row + (x * stride + j) * channels + c];
+                    *sum += pixel * weights[c * 9 + i * 3 + j];
                 }
             }
             *sum = sum.clamp(limits.0, limits.1);
         }
         for kind in Kind::all() {
             let mut to = vec![0.0; expected.len()];
-            let from = std::array::from_fn(|i| rows[i].as_slice());
-            kind.depthwise(&windows, Rows { from, stride, limits }, &mut to);
+            let rows = Rows { from: &from, row, width, stride, limits };
+            kind.depthwise(&windows, rows, &mut to);
             alike(kind, &to, &expected);
         }
     }
@@ -95,9 +99,10 @@ fn what_is_no_number_stays_none() {
             kind.pointwise(&panels, pixels, &mut to);
             assert!(to.iter().all(|v| v.is_nan()), "{:?}", kind.0);
             let windows = Windows::new(&vec![f32::NAN; channels], |_, _| 1.0);
-            let row = vec![1.0; 3 * channels];
             let rows = Rows {
-                from: [&row, &row, &row],
+                from: &vec![1.0; 9 * channels],
+                row: 3 * channels,
+                width: 1,
                 stride: 1,
                 limits,
             };
