@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod board;
 mod cameras;
+mod collect;
 mod demo;
 mod eval;
 mod export;

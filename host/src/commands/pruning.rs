@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What may be lost where nothing is said.
-const MAX_LOSS: f64 = 1.0;
+const MAX_LOSS: f64 = 2.0;
 /// The least share that is kept where there are no photos.
 const CAUTIOUS: f64 = 0.85;
 /// Pictures where there are no photos.
@@ -46,7 +46,7 @@ pub struct Pruning {
     /// Multiply-accumulates to keep at most, such as 120M
     #[arg(long, value_name = "N", conflicts_with = "keep", value_parser = macs)]
     max_macs: Option<u64>,
-    /// What may be lost of what the network tells apart, in per cent, on photos held back; 1 where
+    /// What may be lost of what the network tells apart, in per cent, on photos held back; 2 where
     /// nothing is said
     #[arg(long, value_name = "P", requires = "calibrate", conflicts_with_all = ["keep", "max_macs"], value_parser = per_cent)]
     max_loss: Option<f64>,

@@ -1,10 +1,18 @@
 //! How much of what a network tells apart another one does, too.
 //!
-//! Centred kernel alignment (Kornblith et al., "Similarity of neural network representations
-//! revisited", ICML 2019) of what heads learn from: embeddings scaled to length 1, the last one and
-//! each tap alike. 1 where photos lie to one another as before, whatever the numbers' width.
+//! A head that is learned from n photos by ridge regression says of them H Y, whatever their classes Y:
+//! H = K (K + l I)^-1 holds all that such a head can learn from the network, and K are the inner products
+//! of what heads learn from (embeddings scaled to length 1, centred, the last one and each tap alike).
+//! Two networks are compared by the alignment of their H (centred kernel alignment, Kornblith et al.,
+//! "Similarity of neural network representations revisited", ICML 2019, with these kernels). K alone
+//! would do for what varies most, which is not all that classes differ in.
 
-/// Inner products of photos' embeddings, centred: what they tell apart.
+use faer::{Mat, Side, linalg::solvers::Llt, prelude::Solve};
+
+/// l, of the mean eigenvalue of K: as little as heads do with a few photos of each class.
+const RIDGE: f64 = 0.1;
+
+/// H: what a head can say of some photos.
 pub struct Likeness(Vec<f64>);
 
 impl Likeness {
@@ -12,7 +20,7 @@ impl Likeness {
     pub fn of(embeddings: &[Vec<Vec<f32>>]) -> Option<Self> {
         let count = embeddings.len();
         let outputs = embeddings.first()?.len();
-        let mut all = vec![0.0; count * count];
+        let mut products = Mat::<f64>::zeros(count, count);
         for output in 0..outputs {
             let scaled: Vec<Vec<f64>> = embeddings
                 .iter()
@@ -23,35 +31,28 @@ impl Likeness {
                 })
                 .collect();
             let width = scaled.first()?.len();
-            let mut means = vec![0.0; width];
-            for photo in &scaled {
-                for (mean, v) in means.iter_mut().zip(photo) {
-                    *mean += v / count as f64;
-                }
-            }
-            let centred: Vec<Vec<f64>> = scaled
-                .iter()
-                .map(|photo| photo.iter().zip(&means).map(|(v, mean)| v - mean).collect())
+            let means: Vec<f64> = (0..width)
+                .map(|at| scaled.iter().map(|photo| photo[at]).sum::<f64>() / count as f64)
                 .collect();
-            let product = |a: usize, b: usize| -> f64 {
-                centred[a].iter().zip(&centred[b]).map(|(a, b)| a * b).sum()
-            };
-            let trace: f64 = (0..count).map(|at| product(at, at)).sum();
+            let centred = Mat::from_fn(count, width, |row, at| scaled[row][at] - means[at]);
             // Of vectors of length 1: less is rounding.
+            let trace = centred.squared_norm_l2();
             if trace < 1e-9 {
                 return None;
             }
-            for a in 0..count {
-                for b in 0..=a {
-                    let share = product(a, b) / trace;
-                    all[a * count + b] += share;
-                    if a != b {
-                        all[b * count + a] += share;
-                    }
-                }
-            }
+            products += &centred * centred.transpose() * faer::Scale(1.0 / trace);
         }
-        Some(Self(hat(all, count, outputs)))
+        // Each output has a trace of 1.
+        let ridge = RIDGE * outputs as f64 / count as f64;
+        let mut raised = products.clone();
+        for at in 0..count {
+            raised[(at, at)] += ridge;
+        }
+        let said = Llt::new(raised.as_ref(), Side::Lower)
+            .ok()?
+            .solve(&products);
+        let columns = (0..count).flat_map(|column| (0..count).map(move |row| (row, column)));
+        Some(Self(columns.map(|at| said[at]).collect()))
     }
 
     /// What `other` lost of it, in [0, 1]: 1 less the alignment.
@@ -61,18 +62,6 @@ impl Likeness {
         let most = (product(self, self) * product(other, other)).sqrt();
         (1.0 - product(self, other) / most).clamp(0.0, 1.0)
     }
-}
-
-fn hat(all: Vec<f64>, count: usize, outputs: usize) -> Vec<f64> {
-    use faer::{Mat, Side, prelude::Solve};
-    let Some(c) = std::env::var("HATC").ok().and_then(|c| c.parse::<f64>().ok()) else { return all };
-    let lambda = c * outputs as f64 / count as f64;
-    let k = Mat::from_fn(count, count, |r, c| all[r * count + c]);
-    let mut shifted = k.clone();
-    for at in 0..count { shifted[(at, at)] += lambda; }
-    let Ok(chol) = shifted.llt(Side::Lower) else { return all };
-    let h = chol.solve(&k);
-    (0..count * count).map(|at| h[(at / count, at % count)]).collect()
 }
 
 #[cfg(test)]

@@ -433,4 +433,64 @@ mod tests {
         assert_eq!(numbers("w3"), [1.0, 5.0, 2.0, 6.0, 3.0, 7.0, 4.0, 8.0]);
         assert_eq!(numbers("b3"), [9.0; 4]);
     }
+
+    /// The same, and on top of it an embedding of 8 numbers, which is pooled in this way.
+    fn embedding(pools: &[&str], width: usize) -> ModelProto {
+        let mut more = vec![
+            onnx::node("Conv", &["sum", "w5", "b5"], "last", vec![]),
+            onnx::node("Relu", &["last"], "map", vec![]),
+        ];
+        let mut name = "map".to_owned();
+        for (at, op) in pools.iter().enumerate() {
+            let to = if at + 1 == pools.len() { EMBEDDING } else { op };
+            more.push(onnx::node(op, &[&name], to, vec![]));
+            name = to.to_owned();
+        }
+        let mut model = network(more);
+        let graph = onnx::graph_mut(&mut model).unwrap();
+        graph
+            .initializer
+            .push(onnx::weights("w5", &[8, 4, 1, 1], &[1.0; 32]));
+        graph.initializer.push(onnx::weights(
+            "b5",
+            &[8],
+            &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
+        ));
+        graph.output = vec![onnx::value(EMBEDDING, &[1, width])];
+        model
+    }
+
+    #[test]
+    fn the_embedding_is_a_layer_that_nothing_reads() {
+        let model = embedding(&["GlobalAveragePool", "Flatten"], 8);
+        let (found, _) = find(&model).unwrap();
+        let last = found.last().unwrap();
+        assert_eq!((last.tensor.as_str(), last.channels), ("map", 8));
+        assert!(last.is_embedding() && !found[0].is_embedding());
+        let reduced = Reduced {
+            kept: vec![2, 5],
+            weights: Vec::new(),
+            bias: Vec::new(),
+            error: 0.0,
+        };
+        let mut pruned = last.apply(&model, &reduced).unwrap();
+        let graph = onnx::graph_mut(&mut pruned).unwrap();
+        assert_eq!(initializer(graph, "w5").unwrap().dims, [2, 4, 1, 1]);
+        assert_eq!(
+            floats(initializer(graph, "b5").unwrap()).unwrap(),
+            [2.0, 5.0]
+        );
+    }
+
+    #[test]
+    fn an_embedding_that_is_not_a_number_a_channel_stays() {
+        // What is flattened without an average has a number a pixel; a product mixes channels.
+        for model in [
+            embedding(&["Flatten"], 128),
+            embedding(&["GlobalAveragePool", "Softmax"], 8),
+        ] {
+            let (found, _) = find(&model).unwrap();
+            assert!(found.iter().all(|layer| !layer.is_embedding()));
+        }
+    }
 }

@@ -239,7 +239,7 @@ impl<'a> Pruner<'a> {
     /// What the embedding loses where one layer alone is pruned.
     fn effects(&self) -> Result<Vec<Effect>, PruneError> {
         let some = Photos {
-            crops: &self.fitting.crops[..std::env::var("CMP").ok().and_then(|c| c.parse().ok()).unwrap_or(COMPARED).min(self.fitting.crops.len())],
+            crops: &self.fitting.crops[..COMPARED.min(self.fitting.crops.len())],
             ..self.fitting
         };
         let before = Likeness::of(&some.embeddings(self.model, &self.outputs)?);

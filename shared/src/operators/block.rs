@@ -7,8 +7,8 @@ use std::cell::Cell;
 use tract_onnx::{prelude::*, tract_core::internal::*};
 
 use super::{
-    convolution::Limits,
-    kernels::{Kind, Panels, Pixels, Rows, SIDE, Windows},
+    convolution::{Limits, side_by_side},
+    kernels::{Kind, Panels, Pixels, Places, Rows, SIDE, Windows},
     pixels::{Size, add_pixels, numbers},
 };
 
@@ -42,9 +42,9 @@ fn with_room(size: usize, run: impl FnOnce(&mut [f32])) {
     }
 }
 
-/// Pixels in, pixels out. A second input of the output's size is added before the last limits.
+/// What a block does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Block {
+pub struct Layers {
     pub expand: Option<(Panels, Limits)>,
     pub depthwise: (Windows, Limits),
     /// 1 or 2.
@@ -60,9 +60,7 @@ pub struct Block {
     pub input: Size,
 }
 
-impl Eq for Block {}
-
-impl Block {
+impl Layers {
     fn inner(&self) -> usize {
         self.depthwise.0.channels()
     }
@@ -101,9 +99,41 @@ impl Block {
 
     /// Numbers that `run` needs room for.
     fn room(&self) -> usize {
-        let (rows, output) = (self.rows(), self.output());
-        let wide_rows = (rows - 1) * self.stride + SIDE;
-        wide_rows * self.wide_row() + rows * output.width * self.inner()
+        let narrow = self.rows() * self.output().width * self.inner();
+        self.wide_rows() * self.wide_row() + narrow
+    }
+
+    /// Of wide rows that are in the room at once.
+    fn wide_rows(&self) -> usize {
+        (self.rows() - 1) * self.stride + SIDE
+    }
+}
+
+/// Pixels in, pixels out. A second input of the output's size is added before the last limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    layers: Layers,
+    /// Where the pixels of wide rows and of the output go.
+    wide_places: Places,
+    places: Places,
+}
+
+impl Eq for Block {}
+
+impl Block {
+    pub fn new(layers: Layers) -> TractResult<Self> {
+        let output = layers.output();
+        let (wide_row, inner) = (layers.wide_row(), layers.inner());
+        let rows = 0..layers.input.height.min(layers.wide_rows());
+        let wide = rows.flat_map(|y| {
+            let first = y * wide_row + layers.left * inner;
+            (0..layers.input.width).map(move |x| first + x * inner)
+        });
+        Ok(Self {
+            wide_places: Places::new(wide.collect()).context("a map does not fit into memory")?,
+            places: side_by_side(layers.rows() * output.width, output.channels)?,
+            layers,
+        })
     }
 
     /// `room`: as much as is asked for, with anything in it.
@@ -115,54 +145,53 @@ impl Block {
         mut sums: Option<&mut [f32]>,
         room: &mut [f32],
     ) {
+        let Self {
+            layers,
+            wide_places,
+            places,
+        } = self;
         let kind = Kind::best();
-        let (inner, output, most) = (self.inner(), self.output(), self.rows());
-        let (wide_row, row) = (self.wide_row(), self.input.width * self.input.channels);
+        let (inner, output, most) = (layers.inner(), layers.output(), layers.rows());
+        let (wide_row, row) = (
+            layers.wide_row(),
+            layers.input.width * layers.input.channels,
+        );
         let (narrow_row, added_row) = (output.width * inner, output.width * output.channels);
-        let wide_rows = (most - 1) * self.stride + SIDE;
-        let (wide, rest) = room.split_at_mut(wide_rows * wide_row);
+        let (wide, rest) = room.split_at_mut(layers.wide_rows() * wide_row);
         let narrow = &mut rest[..most * narrow_row];
         for row in wide.chunks_exact_mut(wide_row) {
-            row[..self.left * inner].fill(0.0);
-            row[wide_row - self.right * inner..].fill(0.0);
+            row[..layers.left * inner].fill(0.0);
+            row[wide_row - layers.right * inner..].fill(0.0);
         }
-        // Where the pixels of wide rows and of the output go.
-        let pixels = (0..self.input.height.min(wide_rows) * self.input.width).map(|p| {
-            let (y, x) = (p / self.input.width, p % self.input.width);
-            y * wide_row + (self.left + x) * inner
-        });
-        let wide_places: Vec<usize> = pixels.collect();
-        let places: Vec<usize> = (0..most * output.width)
-            .map(|p| p * output.channels)
-            .collect();
         let mut had = 0;
         for first in (0..output.height).step_by(most) {
             let rows = most.min(output.height - first);
-            let needed = (rows - 1) * self.stride + SIDE;
+            let needed = (rows - 1) * layers.stride + SIDE;
             // Of the rows before, the last are needed again.
             let mut at = 0;
             if had > 0 {
-                at = SIDE - self.stride.min(SIDE);
+                at = SIDE - layers.stride.min(SIDE);
                 wide.copy_within((had - at) * wide_row..had * wide_row, 0);
             }
             // Rows count from the first of zeros.
-            let top = first * self.stride;
+            let top = first * layers.stride;
             while at < needed {
                 let y = top + at;
-                if y < self.above || y >= self.above + self.input.height {
+                if y < layers.above || y >= layers.above + layers.input.height {
                     wide[at * wide_row..(at + 1) * wide_row].fill(0.0);
                     at += 1;
                     continue;
                 }
-                let y = y - self.above;
-                let count = (needed - at).min(self.input.height - y);
+                let y = y - layers.above;
+                let count = (needed - at).min(layers.input.height - y);
                 let from = &from[y * row..(y + count) * row];
                 let wide = &mut wide[at * wide_row..(at + count) * wide_row];
-                match &self.expand {
+                match &layers.expand {
                     Some((panels, limits)) => {
                         let pixels = Pixels {
                             from,
-                            places: &wide_places[..count * self.input.width],
+                            step: panels.depth(),
+                            places: wide_places.first(count * layers.input.width),
                             added: &[],
                             limits: *limits,
                         };
@@ -172,7 +201,7 @@ impl Block {
                         for (wide, from) in
                             wide.chunks_exact_mut(wide_row).zip(from.chunks_exact(row))
                         {
-                            wide[self.left * inner..][..row].copy_from_slice(from);
+                            wide[layers.left * inner..][..row].copy_from_slice(from);
                         }
                     }
                 }
@@ -180,18 +209,18 @@ impl Block {
             }
             had = needed;
             let to = &mut to[first * added_row..(first + rows) * added_row];
-            let target = match &self.project {
+            let target = match &layers.project {
                 Some(_) => &mut narrow[..rows * narrow_row],
                 None => &mut *to,
             };
-            let (windows, limits) = &self.depthwise;
-            let at_once = self.depthwise_rows();
+            let (windows, limits) = &layers.depthwise;
+            let at_once = layers.depthwise_rows();
             for (part, target) in target.chunks_mut(at_once * narrow_row).enumerate() {
                 let rows = Rows {
-                    from: &wide[part * at_once * self.stride * wide_row..],
+                    from: &wide[part * at_once * layers.stride * wide_row..],
                     row: wide_row,
                     width: output.width,
-                    stride: self.stride,
+                    stride: layers.stride,
                     limits: *limits,
                 };
                 kind.depthwise(windows, rows, target);
@@ -199,10 +228,11 @@ impl Block {
             if let Some(sums) = &mut sums {
                 add_pixels(sums, target);
             }
-            if let Some((panels, limits)) = &self.project {
+            if let Some((panels, limits)) = &layers.project {
                 let pixels = Pixels {
                     from: narrow,
-                    places: &places[..rows * output.width],
+                    step: panels.depth(),
+                    places: places.first(rows * output.width),
                     added: match added {
                         [] => &[],
                         _ => &added[first * added_row..(first + rows) * added_row],
@@ -227,23 +257,26 @@ impl EvalOp for Block {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let output = self.output();
-        let from = numbers(&inputs[0], self.input.numbers())?;
+        let layers = &self.layers;
+        let output = layers.output();
+        let from = numbers(&inputs[0], layers.input.numbers())?;
         let added = match inputs.get(1) {
             Some(added) => numbers(added, output.numbers())?,
             None => &[],
         };
         let mut to = Tensor::zero::<f32>(&[1, output.height, output.width, output.channels])?;
-        let mut sums = vec![0.0; if self.sums { self.inner() } else { 0 }];
+        let mut sums = vec![0.0; if layers.sums { layers.inner() } else { 0 }];
         {
             let mut view = to.try_as_plain_ram_mut()?;
-            let wanted = self.sums.then_some(sums.as_mut_slice());
+            let wanted = layers.sums.then_some(sums.as_mut_slice());
             let to = view.as_slice_mut::<f32>()?;
-            with_room(self.room(), |room| self.run(from, added, to, wanted, room));
+            with_room(layers.room(), |room| {
+                self.run(from, added, to, wanted, room)
+            });
         }
         let mut outputs = tvec!(to.into_tvalue());
-        if self.sums {
-            outputs.push(Tensor::from_shape(&[1, self.inner(), 1, 1], &sums)?.into_tvalue());
+        if layers.sums {
+            outputs.push(Tensor::from_shape(&[1, layers.inner(), 1, 1], &sums)?.into_tvalue());
         }
         Ok(outputs)
     }
@@ -253,9 +286,9 @@ impl TypedOp for Block {
     as_op!();
 
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let mut facts = tvec!(self.output().fact());
-        if self.sums {
-            facts.push(f32::fact([1, self.inner(), 1, 1]));
+        let mut facts = tvec!(self.layers.output().fact());
+        if self.layers.sums {
+            facts.push(f32::fact([1, self.layers.inner(), 1, 1]));
         }
         Ok(facts)
     }

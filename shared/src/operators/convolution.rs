@@ -3,7 +3,7 @@
 use tract_onnx::{prelude::*, tract_core::internal::*};
 
 use super::{
-    kernels::{Kind, Panels, Pixels},
+    kernels::{Kind, Panels, Pixels, Places},
     pixels::{Size, numbers},
 };
 
@@ -28,6 +28,12 @@ impl Pointwise {
     }
 }
 
+/// The places of pixels one after the other, of so many channels.
+pub fn side_by_side(pixels: usize, channels: usize) -> TractResult<Places> {
+    let places = (0..pixels).map(|pixel| pixel * channels);
+    Places::new(places.collect()).context("a map does not fit into memory")
+}
+
 // What is compared are weights; none of them is no number where it matters.
 impl Eq for Pointwise {}
 
@@ -49,13 +55,12 @@ impl EvalOp for Pointwise {
             Some(added) => numbers(added, output.numbers())?,
             None => &[],
         };
-        let places: Vec<usize> = (0..output.pixels())
-            .map(|pixel| pixel * output.channels)
-            .collect();
+        let places = side_by_side(output.pixels(), output.channels)?;
         let mut to = Tensor::zero::<f32>(&[1, output.height, output.width, output.channels])?;
         let pixels = Pixels {
             from,
-            places: &places,
+            step: self.panels.depth(),
+            places: places.first(output.pixels()),
             added,
             limits: self.limits,
         };
@@ -76,7 +81,7 @@ impl TypedOp for Pointwise {
 /// Any convolution of few channels, as a network begins with: tract's map in, pixels out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stem {
-    /// Of depth `channels * window * window`, in the order of the weights of ONNX.
+    /// Of depth `channels * window * window`: column after column of the window.
     pub panels: Panels,
     pub limits: Limits,
     pub input: Size,
@@ -99,52 +104,38 @@ impl Stem {
         }
     }
 
-    /// What the windows of one row of the output see, one after the other.
-    fn patches(&self, from: &[f32], y: usize, patches: &mut [f32]) {
+    /// Numbers in a column of a window.
+    fn tall(&self) -> usize {
+        self.input.channels * self.window[0]
+    }
+
+    /// Numbers in the columns that one row of the output sees.
+    fn seen(&self) -> usize {
+        let columns = (self.output[1].max(1) - 1) * self.stride[1] + self.window[1];
+        columns * self.tall()
+    }
+
+    /// What one row of the output sees, column after column: windows that overlap share them.
+    fn look(&self, from: &[f32], y: usize, seen: &mut [f32]) {
         let Size {
             height,
             width,
             channels,
         } = self.input;
-        let depth = self.panels.depth();
-        let [high, wide] = self.window;
-        patches.fill(0.0);
-        for (channel, i) in (0..channels).flat_map(|channel| (0..high).map(move |i| (channel, i))) {
+        let tall = self.tall();
+        seen.fill(0.0);
+        for at in 0..tall {
+            let (channel, i) = (at / self.window[0], at % self.window[0]);
             let row = (y * self.stride[0] + i).checked_sub(self.padding[0]);
-            let Some(row) = row.filter(|&row| row < height) else {
+            let Some(row) = row.filter(|&row| channel < channels && row < height) else {
                 continue;
             };
             let row = &from[(channel * height + row) * width..][..width];
-            let at = (channel * high + i) * wide;
-            for (x, patch) in patches.chunks_exact_mut(depth).enumerate() {
-                let patch = &mut patch[at..at + wide];
-                let start = x * self.stride[1];
-                let whole = start.checked_sub(self.padding[1]);
-                match whole.and_then(|start| row.get(start..start + wide)) {
-                    Some(window) => copy(patch, window),
-                    // In part beyond an edge.
-                    None => {
-                        for (j, place) in patch.iter_mut().enumerate() {
-                            let column = (start + j).checked_sub(self.padding[1]);
-                            if let Some(&number) = column.and_then(|column| row.get(column)) {
-                                *place = number;
-                            }
-                        }
-                    }
-                }
+            let columns = seen.chunks_exact_mut(tall).skip(self.padding[1]);
+            for (column, &number) in columns.zip(row) {
+                column[at] = number;
             }
         }
-    }
-}
-
-/// Nearly always three numbers: a call for so few would take longer.
-fn copy(to: &mut [f32], from: &[f32]) {
-    match (
-        <&mut [f32; 3]>::try_from(&mut *to),
-        <&[f32; 3]>::try_from(from),
-    ) {
-        (Ok(to), Ok(from)) => *to = *from,
-        _ => to.copy_from_slice(from),
     }
 }
 
@@ -165,16 +156,17 @@ impl EvalOp for Stem {
         let size = self.size();
         let mut to = Tensor::zero::<f32>(&[1, size.height, size.width, size.channels])?;
         let mut view = to.try_as_plain_ram_mut()?;
-        let mut patches = vec![0.0; size.width * self.panels.depth()];
-        let places: Vec<usize> = (0..size.width).map(|x| x * size.channels).collect();
+        let mut seen = vec![0.0; self.seen()];
+        let places = side_by_side(size.width, size.channels)?;
         let rows = view.as_slice_mut::<f32>()?;
         let rows = rows.chunks_exact_mut((size.width * size.channels).max(1));
         let kind = Kind::best();
         for (y, row) in rows.enumerate() {
-            self.patches(from, y, &mut patches);
+            self.look(from, y, &mut seen);
             let pixels = Pixels {
-                from: &patches,
-                places: &places,
+                from: &seen,
+                step: self.stride[1] * self.tall(),
+                places: places.first(size.width),
                 added: &[],
                 limits: self.limits,
             };

@@ -269,12 +269,15 @@ impl Convolution<'_> {
         self.padding
     }
 
-    /// Of a convolution that is not in groups.
+    /// Of a convolution that is not in groups: what a column of its window sees, of all channels and rows,
+    /// before the next column.
     pub fn panels(&self) -> TractResult<Panels> {
         let depth = self.kernel.len() / self.output.channels.max(1);
+        let wide = self.window()[1].max(1);
+        let tall = (depth / wide).max(1);
         let kernel = self.kernel.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
         Ok(Panels::new(depth, &self.bias()?, |column, row| {
-            kernel[column * depth + row]
+            kernel[column * depth + row % tall * wide + row / tall]
         }))
     }
 

@@ -84,7 +84,13 @@ impl TypedOp for Sum {
 /// Adds every pixel's channels to `sums`.
 pub fn add_pixels(sums: &mut [f32], pixels: &[f32]) {
     for pixel in pixels.chunks_exact(sums.len().max(1)) {
-        let pairs = sums.iter_mut().zip(pixel);
-        pairs.for_each(|(sum, number)| *sum += number);
+        add(sums, pixel);
     }
+}
+
+/// Not inlined: only of parameters is it known that they do not overlap, which vectors need.
+#[inline(never)]
+fn add(sums: &mut [f32], pixel: &[f32]) {
+    let pairs = sums.iter_mut().zip(pixel);
+    pairs.for_each(|(sum, number)| *sum += number);
 }

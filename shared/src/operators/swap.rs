@@ -8,7 +8,7 @@ use tract_onnx::{
 };
 
 use super::{
-    block::Block,
+    block::{Block, Layers},
     convolution::{Pointwise, Stem},
     find::Convolution,
     parts::{BlockPart, Chain, Part, Parts},
@@ -137,7 +137,7 @@ impl Swap<'_> {
                 let wide = |convolution: &Convolution<'_>| {
                     TractResult::Ok((convolution.panels()?, convolution.limits))
                 };
-                let operator = Block {
+                let operator = Block::new(Layers {
                     expand: expand.as_ref().map(wide).transpose()?,
                     depthwise: (depthwise.windows()?, depthwise.limits),
                     stride: depthwise.stride()[0],
@@ -151,7 +151,7 @@ impl Swap<'_> {
                     },
                     sums: !sums.is_empty(),
                     input: first.input,
-                };
+                })?;
                 let added = project.as_ref().and_then(|chain| chain.added);
                 let inputs = self.inputs(first.from, added)?;
                 let outlets = self.new.wire_node(name, operator, &inputs)?;

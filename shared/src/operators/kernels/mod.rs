@@ -26,7 +26,7 @@ pub use lanes::PANEL;
 use lanes::Portable;
 #[cfg(target_arch = "aarch64")]
 use neon::Neon;
-pub use pointwise::{Panels, Pixels};
+pub use pointwise::{Panels, Pixels, Places};
 use pointwise::{Strip, Tiles};
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};

@@ -40,7 +40,7 @@ impl Lanes for Neon {
     unsafe fn tile<const P: usize, const V: usize>(tile: Tile<Self, P, V>) {
         unsafe {
             match (P, V) {
-                (5, 4) => five_by_four(&tile),
+                (5, 4) => five_by_four(tile),
                 _ => tile.compute(),
             }
         }
@@ -93,7 +93,7 @@ impl Lanes for Neon {
 ///
 /// As `Lanes::tile` says; `P` is 5 and `V` is 4.
 #[inline(always)]
-unsafe fn five_by_four<const P: usize, const V: usize>(tile: &Tile<Neon, P, V>) {
+unsafe fn five_by_four<const P: usize, const V: usize>(tile: Tile<Neon, P, V>) {
     /// For each pixel: its number's register, and those of its sums.
     macro_rules! pixels {
         ($rows:ident $(, $more:tt)*) => {
@@ -119,36 +119,89 @@ unsafe fn five_by_four<const P: usize, const V: usize>(tile: &Tile<Neon, P, V>) 
     macro_rules! multiply {
         ($x:tt, $a:tt, $b:tt, $c:tt, $d:tt, $lane:tt) => {
             concat!(
-                "fmla v", $a, ".4s, v0.4s, v", $x, ".s[", $lane, "]\n",
-                "fmla v", $b, ".4s, v1.4s, v", $x, ".s[", $lane, "]\n",
-                "fmla v", $c, ".4s, v2.4s, v", $x, ".s[", $lane, "]\n",
-                "fmla v", $d, ".4s, v3.4s, v", $x, ".s[", $lane, "]\n",
+                "fmla v",
+                $a,
+                ".4s, v0.4s, v",
+                $x,
+                ".s[",
+                $lane,
+                "]\n",
+                "fmla v",
+                $b,
+                ".4s, v1.4s, v",
+                $x,
+                ".s[",
+                $lane,
+                "]\n",
+                "fmla v",
+                $c,
+                ".4s, v2.4s, v",
+                $x,
+                ".s[",
+                $lane,
+                "]\n",
+                "fmla v",
+                $d,
+                ".4s, v3.4s, v",
+                $x,
+                ".s[",
+                $lane,
+                "]\n",
             )
         };
     }
     macro_rules! lane {
         ($lane:tt) => {
-            concat!("ld1 ", four!("0", "1", "2", "3"), ", [{w}], #64\n", pixels!(multiply, $lane))
+            concat!(
+                "ld1 ",
+                four!("0", "1", "2", "3"),
+                ", [{w}], #64\n",
+                pixels!(multiply, $lane)
+            )
         };
     }
     /// Four numbers of every pixel.
     macro_rules! quad {
         () => {
             concat!(
-                "ldr q4, [{p0}], #16\n", "ldr q5, [{p1}], #16\n", "ldr q6, [{p2}], #16\n",
-                "ldr q7, [{p3}], #16\n", "ldr q8, [{p4}], #16\n",
-                lane!("0"), lane!("1"), lane!("2"), lane!("3"),
+                "ldr q4, [{p0}], #16\n",
+                "ldr q5, [{p1}], #16\n",
+                "ldr q6, [{p2}], #16\n",
+                "ldr q7, [{p3}], #16\n",
+                "ldr q8, [{p4}], #16\n",
+                lane!("0"),
+                lane!("1"),
+                lane!("2"),
+                lane!("3"),
             )
         };
     }
     macro_rules! add {
         ($x:tt, $a:tt, $b:tt, $c:tt, $d:tt) => {
             concat!(
-                "ld1 ", four!("0", "1", "2", "3"), ", [{added}], {columns}\n",
-                "fadd v", $a, ".4s, v", $a, ".4s, v0.4s\n",
-                "fadd v", $b, ".4s, v", $b, ".4s, v1.4s\n",
-                "fadd v", $c, ".4s, v", $c, ".4s, v2.4s\n",
-                "fadd v", $d, ".4s, v", $d, ".4s, v3.4s\n",
+                "ld1 ",
+                four!("0", "1", "2", "3"),
+                ", [{added}], {columns}\n",
+                "fadd v",
+                $a,
+                ".4s, v",
+                $a,
+                ".4s, v0.4s\n",
+                "fadd v",
+                $b,
+                ".4s, v",
+                $b,
+                ".4s, v1.4s\n",
+                "fadd v",
+                $c,
+                ".4s, v",
+                $c,
+                ".4s, v2.4s\n",
+                "fadd v",
+                $d,
+                ".4s, v",
+                $d,
+                ".4s, v3.4s\n",
             )
         };
     }
@@ -158,8 +211,16 @@ unsafe fn five_by_four<const P: usize, const V: usize>(tile: &Tile<Neon, P, V>) 
         };
         ($a:tt) => {
             concat!(
-                "fmax v", $a, ".4s, v9.4s, v", $a, ".4s\n",
-                "fmin v", $a, ".4s, v10.4s, v", $a, ".4s\n",
+                "fmax v",
+                $a,
+                ".4s, v9.4s, v",
+                $a,
+                ".4s\n",
+                "fmin v",
+                $a,
+                ".4s, v10.4s, v",
+                $a,
+                ".4s\n",
             )
         };
     }

@@ -52,13 +52,36 @@ impl Panels {
     }
 }
 
+/// Where the numbers of each pixel go, one after the other: found once, for that takes as long as some of
+/// the products.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Places(Vec<usize>);
+
+impl Places {
+    /// None where they do not ascend: the last one must be the farthest.
+    pub fn new(places: Vec<usize>) -> Option<Self> {
+        places.is_sorted().then_some(Self(places))
+    }
+
+    /// Those of the first pixels.
+    pub fn first(&self, count: usize) -> AscendingPlaces<'_> {
+        AscendingPlaces(&self.0[..count])
+    }
+}
+
+/// Some of `Places`.
+#[derive(Clone, Copy, Debug)]
+pub struct AscendingPlaces<'a>(&'a [usize]);
+
 /// What is done with the products of one pixel.
 #[derive(Clone, Copy, Debug)]
 pub struct Pixels<'a> {
-    /// `depth` numbers a pixel, one pixel after the other.
+    /// `depth` numbers a pixel,
     pub from: &'a [f32],
+    /// and how many on the next pixel begins.
+    pub step: usize,
     /// Where each pixel's `columns` numbers go.
-    pub places: &'a [usize],
+    pub places: AscendingPlaces<'a>,
     /// Added to them, `columns` numbers a pixel, one pixel after the other; empty adds nothing.
     pub added: &'a [f32],
     /// Then they are held between these.
@@ -71,14 +94,16 @@ pub struct Pixels<'a> {
 #[inline(always)]
 pub unsafe fn run<L: Lanes, T: Tiles<L>>(panels: &Panels, pixels: Pixels<'_>, to: &mut [f32]) {
     let Panels { depth, columns, .. } = *panels;
-    let count = pixels.places.len();
-    let farthest = pixels.places.iter().copied().max();
+    let places = pixels.places.0;
+    let count = places.len();
     let has = |numbers: &[f32], each: usize| {
         let needed = count.checked_mul(each);
         needed.is_some_and(|needed| needed <= numbers.len())
     };
-    assert!(has(pixels.from, depth));
-    assert!(farthest.is_none_or(|place| {
+    let last = (count.max(1) - 1).checked_mul(pixels.step);
+    let end = last.and_then(|last| last.checked_add(depth));
+    assert!(end.is_some_and(|end| end <= pixels.from.len()));
+    assert!(places.last().is_none_or(|place| {
         let end = place.checked_add(columns);
         end.is_some_and(|end| end <= to.len())
     }));
@@ -169,15 +194,17 @@ impl Strip<'_> {
             let bounds = (L::splat(pixels.limits.0), L::splat(pixels.limits.1));
             let limits = (pixels.limits != UNLIMITED).then_some(bounds);
             let to = to.add(column);
-            let mut from = pixels.from.as_ptr().add(first * depth);
-            let mut places = pixels.places.as_ptr().add(first);
+            let step = pixels.step;
+            let mut from = pixels.from.as_ptr().add(first * step);
+            let mut places = pixels.places.0.as_ptr().add(first);
             let mut added = match pixels.added {
                 [] => std::ptr::null(),
                 added => added.as_ptr().add(first * columns + column),
             };
             for _ in 0..tiles {
-                let tile = Tile::<L, P, V> {
-                    pixels: std::array::from_fn(|p| opaque(from.add(p * depth))),
+                // Made where it is used: what two would share must be in memory.
+                let tile = || Tile::<L, P, V> {
+                    pixels: std::array::from_fn(|p| opaque(from.add(p * step))),
                     weights,
                     depth,
                     bias,
@@ -187,10 +214,10 @@ impl Strip<'_> {
                     to: std::array::from_fn(|p| to.add(*places.add(p))),
                 };
                 match wide == V * L::COUNT {
-                    true => L::tile(tile),
-                    false => part(tile, bounds, wide),
+                    true => L::tile(tile()),
+                    false => part(tile(), bounds, wide),
                 }
-                from = from.add(P * depth);
+                from = from.wrapping_add(P * step);
                 places = places.add(P);
                 if !added.is_null() {
                     added = added.wrapping_add(P * columns);

@@ -22,20 +22,22 @@ proptest! {
     /// As the plainest loops have it: sums, places, what is added, limits, and nothing written beside.
     #[test]
     fn pixels_times_weights(
-        count in 1usize..40, depth in 0usize..40, columns in 1usize..70, gap in 0usize..3, seed: u64,
+        count in 1usize..40, depth in 0usize..40, columns in 1usize..70, gap in 0usize..3,
+        step in 0usize..50, seed: u64,
         adds: bool, limited: bool,
     ) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let weights = numbers(&mut random, depth * columns);
-        let (bias, from) = (numbers(&mut random, columns), numbers(&mut random, count * depth));
+        let (bias, from) = (numbers(&mut random, columns), numbers(&mut random, count * step + depth));
         let added = numbers(&mut random, if adds { count * columns } else { 0 });
         let panels = Panels::new(depth, &bias, |column, row| weights[row * columns + column]);
-        let places: Vec<usize> = (0..count).map(|p| (count - 1 - p) * (columns + gap)).collect();
+        let places: Vec<usize> = (0..count).map(|p| p * (columns + gap)).collect();
+        let known = Places::new(places.clone()).unwrap();
         let limits = if limited { (-0.4, 0.6) } else { (f32::NEG_INFINITY, f32::INFINITY) };
         let mut expected = vec![9.0; count * (columns + gap)];
         for (p, place) in places.iter().enumerate() {
             for c in 0..columns {
-                let products = (0..depth).map(|k| from[p * depth + k] * weights[k * columns + c]);
+                let products = (0..depth).map(|k| from[p * step + k] * weights[k * columns + c]);
                 let mut sum = bias[c] + products.sum::<f32>();
                 sum += added.get(p * columns + c).unwrap_or(&0.0);
                 expected[place + c] = sum.clamp(limits.0, limits.1);
@@ -43,7 +45,8 @@ proptest! {
         }
         for kind in Kind::all() {
             let mut to = vec![9.0; expected.len()];
-            let pixels = Pixels { from: &from, places: &places, added: &added, limits };
+            let places = known.first(count);
+            let pixels = Pixels { from: &from, step, places, added: &added, limits };
             kind.pointwise(&panels, pixels, &mut to);
             alike(kind, &to, &expected);
         }
@@ -82,6 +85,12 @@ proptest! {
     }
 }
 
+#[test]
+fn places_ascend() {
+    assert!(Places::new(vec![0, 4, 4, 9]).is_some());
+    assert!(Places::new(vec![0, 9, 4]).is_none());
+}
+
 /// A network that breaks says so: no limit hides a number that is none.
 #[test]
 fn what_is_no_number_stays_none() {
@@ -90,9 +99,11 @@ fn what_is_no_number_stays_none() {
             let limits = (0.0, 6.0);
             let panels = Panels::new(1, &vec![f32::NAN; channels], |_, _| 1.0);
             let mut to = vec![0.0; channels];
+            let place = Places::new(vec![0]).unwrap();
             let pixels = Pixels {
                 from: &[1.0],
-                places: &[0],
+                step: 1,
+                places: place.first(1),
                 added: &[],
                 limits,
             };
