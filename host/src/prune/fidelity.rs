@@ -9,8 +9,11 @@
 
 use faer::{Mat, Side, linalg::solvers::Llt, prelude::Solve};
 
-/// l, of the mean eigenvalue of K: as little as heads do with a few photos of each class.
+/// l, of the mean eigenvalue of K, where there are `MANY` photos,
 const RIDGE: f64 = 0.1;
+/// and more where there are fewer, by the square: a few photos lie in as many directions as there are
+/// photos, whatever the network, and how far they lie apart is all that can be compared.
+const MANY: f64 = 300.0;
 
 /// H: what a head can say of some photos.
 pub struct Likeness(Vec<f64>);
@@ -43,7 +46,8 @@ impl Likeness {
             products += &centred * centred.transpose() * faer::Scale(1.0 / trace);
         }
         // Each output has a trace of 1.
-        let ridge = RIDGE * outputs as f64 / count as f64;
+        let ridge = RIDGE * (MANY / count as f64).powi(2).max(1.0);
+        let ridge = ridge * outputs as f64 / count as f64;
         let mut raised = products.clone();
         for at in 0..count {
             raised[(at, at)] += ridge;

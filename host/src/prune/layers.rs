@@ -41,7 +41,8 @@ pub struct Hidden {
     pub is_tapped: bool,
 }
 
-/// In order of execution, and the depthwise convolutions that belong to none.
+/// In order of execution, and what stays as it is: depthwise convolutions that belong to none, and sums
+/// of residual blocks of another shape.
 pub fn find(model: &ModelProto) -> Result<(Vec<Hidden>, Vec<String>), PruneError> {
     let graph = onnx::graph(model)?;
     let finder = Finder::new(graph);
@@ -54,6 +55,14 @@ pub fn find(model: &ModelProto) -> Result<(Vec<Hidden>, Vec<String>), PruneError
             }
         }
     }
+    let sums = graph.node.iter().filter(|node| {
+        let is_known = |input: &String| finder.weights.contains_key(input.as_str());
+        node.op_type == "Add" && !node.input.iter().any(is_known)
+    });
+    let of_others = sums
+        .filter_map(|node| node.output.first())
+        .filter(|sum| !found.iter().any(|hidden: &Hidden| hidden.output == **sum));
+    whole.extend(of_others.cloned());
     found.extend(finder.embedding());
     Ok((found, whole))
 }
@@ -270,7 +279,7 @@ fn group(node: &NodeProto) -> i64 {
 }
 
 /// Of a tensor of 32-bit floats that is as long as it says.
-fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
+pub fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
     let is_float = tensor.data_type == i32::from(onnx::DataType::Float);
     let numbers = match tensor.float_data.as_slice() {
         [] => {
@@ -406,7 +415,7 @@ mod tests {
         let more = onnx::node("Relu", &["deep"], "more", vec![]);
         let (found, whole) = find(&network(vec![more])).unwrap();
         assert!(found.is_empty());
-        assert_eq!(whole, ["deep", "alone"]);
+        assert_eq!(whole, ["deep", "alone", "sum"]);
     }
 
     #[test]

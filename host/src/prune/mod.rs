@@ -10,6 +10,7 @@
 //! A part of the photos is held back and says how much was lost.
 
 mod fidelity;
+mod fold;
 mod layers;
 mod least_squares;
 mod observe;
@@ -57,8 +58,9 @@ pub enum PruneError {
     )]
     Alike,
     #[error(
-        "no layer of this network can be pruned: it has no depthwise convolution between two others; \
-         export it without pruning"
+        "no layer of this network can be pruned: it has no depthwise convolution between two others, and \
+         no embedding that is pooled, of more than {TILE} channels; export it without pruning",
+        TILE = plan::TILE
     )]
     NoLayers,
     #[error(
@@ -116,7 +118,7 @@ pub struct Layer {
 pub struct Pruned {
     pub model: ModelProto,
     pub layers: Vec<Layer>,
-    /// Depthwise layers that were left as they are.
+    /// What was left as it is.
     pub whole: Vec<String>,
     /// On photos held back.
     pub lost: f64,
@@ -136,8 +138,10 @@ pub fn prune(
     if crops.len() < FEWEST_PHOTOS {
         return Err(PruneError::TooFew(crops.len()));
     }
+    let model = &fold::normalisations(model)?;
     let (layers, whole) = layers::find(model)?;
-    if layers.is_empty() {
+    let is_narrow = |layer: &Hidden| plan::levels(layer.channels).is_empty();
+    if layers.iter().all(is_narrow) {
         return Err(PruneError::NoLayers);
     }
     let (held_back, fitting): (Vec<_>, Vec<_>) = crops
