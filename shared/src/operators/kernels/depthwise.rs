@@ -195,6 +195,11 @@ macro_rules! written_out {
     };
 }
 
+/// Whether a row or a column is one of those that a window sees from `first` on.
+const fn is_in_window(at: usize, first: usize) -> bool {
+    first <= at && at < first + SIDE
+}
+
 impl<L: Lanes, const R: usize> Tile<'_, L, R> {
     /// # Safety
     ///
@@ -211,9 +216,9 @@ impl<L: Lanes, const R: usize> Tile<'_, L, R> {
                         if J < STRIDE * (O - 1) + SIDE {
                             let pixel = L::load(from.add(self.pixels[J]));
                             for r in 0..R {
-                                let is_seen = I >= r * STRIDE && I < r * STRIDE + SIDE;
+                                let is_seen = is_in_window(I, r * STRIDE);
                                 for o in 0..O {
-                                    if is_seen && J >= o * STRIDE && J < o * STRIDE + SIDE {
+                                    if is_seen && is_in_window(J, o * STRIDE) {
                                         let weight = self.weights[I - r * STRIDE][J - o * STRIDE];
                                         sums[r][o] = L::fused(pixel, weight, sums[r][o]);
                                     }
