@@ -30,6 +30,11 @@ fn saved(folder: &Path) -> Vec<PathBuf> {
     photos::find(folder).unwrap()
 }
 
+fn contents(folder: &Path) -> Vec<Vec<u8>> {
+    let photos = saved(folder);
+    photos.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
 #[test]
 fn varied_frames_are_saved_and_the_same_command_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -37,19 +42,13 @@ fn varied_frames_are_saved_and_the_same_command_goes_on() {
     let output = folder.path().join("site/monday");
     let printed = succeed(&mut collect(&camera, "3", &output));
     assert!(printed.contains("3 photos in"), "{printed}");
-    let first: Vec<_> = saved(&output)
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
+    let first = contents(&output);
     assert_eq!(first.len(), 3);
     // All that there are, the copies only once.
     let printed = succeed(&mut collect(&camera, "20", &output));
     assert!(printed.contains("8 of 20 photos in"), "{printed}");
     assert!(printed.contains("goes on from here"), "{printed}");
-    let all: Vec<_> = saved(&output)
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
+    let all = contents(&output);
     assert_eq!(all.len(), 8);
     assert_eq!(all[..3], first[..]);
     let printed = succeed(&mut collect(&camera, "8", &output));
